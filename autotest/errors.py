@@ -1,0 +1,178 @@
+"""The exception tree, split by who must act.
+
+AutotestError
+ ├── LabError                 the lab misbehaved: blame a machine or a service, plan a repair
+ │    ├── HostError           one DUT
+ │    │    ├── HostUnreachable
+ │    │    ├── HostKeyRejected
+ │    │    ├── CommandFailed
+ │    │    ├── CommandTimeout
+ │    │    ├── OutputFlood
+ │    │    ├── ClientProtocolError
+ │    │    ├── VerifyFailed
+ │    │    ├── RepairFailed
+ │    │    ├── ProvisionFailed
+ │    │    └── RebootFailed
+ │    ├── PowerError          the outlet of a DUT
+ │    ├── StaleLease          a newer lease holds the machine
+ │    ├── BrokerUnreachable
+ │    └── DatabaseUnreachable
+ ├── RequestError             the caller asked for something that cannot be done
+ │    ├── NotFound
+ │    ├── ValidationError     one message for each argument, by name
+ │    │    └── NoEligibleHost
+ │    ├── HostBusy
+ │    ├── ConfigError         names file and key
+ │    ├── PluginNotFound
+ │    ├── BadResultsFolder
+ │    ├── ControlFileError
+ │    │    ├── ControlFileNotFound
+ │    │    ├── NoControlFileList
+ │    │    ├── ControlFileEmpty
+ │    │    ├── ControlFileMalformed
+ │    │    └── ControlVariableException
+ │    └── StageBuildFailure
+ └── IllegalMove              our own bug: a state that may not follow another
+"""
+
+from __future__ import annotations
+
+
+class AutotestError(Exception):
+    """The root: whatever this package raises on purpose."""
+
+
+class LabError(AutotestError):
+    """The lab misbehaved: blame a machine or a service, plan a repair."""
+
+
+class HostError(LabError):
+    """One DUT misbehaved. *hostname* says which."""
+
+    def __init__(self, hostname: str, message: str):
+        self.hostname = hostname
+        super().__init__(message)
+
+
+class HostUnreachable(HostError):
+    """The DUT does not answer SSH."""
+
+
+class HostKeyRejected(HostError):
+    """The DUT shows another host key than the one that is pinned."""
+
+
+class CommandFailed(HostError):
+    """A command on the DUT ended with a status other than 0."""
+
+
+class CommandTimeout(HostError):
+    """A command on the DUT outran its wall-clock limit."""
+
+
+class OutputFlood(HostError):
+    """A command on the DUT wrote more than we are willing to keep."""
+
+
+class ClientProtocolError(HostError):
+    """The client on the DUT answered something that is not its protocol."""
+
+
+class VerifyFailed(HostError):
+    """The DUT is reachable and not fit for tests."""
+
+
+class RepairFailed(HostError):
+    """Every repair action was tried and the DUT is still not fit for tests."""
+
+
+class ProvisionFailed(HostError):
+    """The wanted version could not be put onto the DUT."""
+
+
+class RebootFailed(HostError):
+    """The DUT did not go down, or did not come back."""
+
+
+class PowerError(LabError):
+    """The power outlet of a DUT did not obey."""
+
+
+class StaleLease(LabError):
+    """A newer lease holds the machine; whoever sees this must stop touching it."""
+
+
+class BrokerUnreachable(LabError):
+    """The Redis or Valkey server does not answer."""
+
+
+class DatabaseUnreachable(LabError):
+    """The database does not answer."""
+
+
+class RequestError(AutotestError):
+    """The caller asked for something that cannot be done."""
+
+
+class NotFound(RequestError):
+    """A job, host, suite or label of that name does not exist."""
+
+
+class ValidationError(RequestError):
+    """Arguments that cannot be accepted: *problems* holds one message for each argument name."""
+
+    def __init__(self, problems: dict[str, str]):
+        self.problems = problems
+        super().__init__("; ".join(f"{name}: {text}" for name, text in problems.items()))
+
+
+class NoEligibleHost(ValidationError):
+    """No host of the inventory carries the labels."""
+
+
+class HostBusy(RequestError):
+    """The host is leased or locked by somebody else."""
+
+
+class ConfigError(RequestError):
+    """A settings or worker_configs file that cannot be used."""
+
+
+class PluginNotFound(RequestError):
+    """No plug-in of that name is installed."""
+
+
+class BadResultsFolder(RequestError):
+    """A results folder that cannot be used as asked."""
+
+
+class ControlFileError(RequestError):
+    """A control file, or the lack of one."""
+
+
+class ControlFileNotFound(ControlFileError):
+    """The build has no control file of that name."""
+
+
+class NoControlFileList(ControlFileError):
+    """The control files of the build cannot be listed."""
+
+
+class ControlFileEmpty(ControlFileError):
+    """The control file holds no text."""
+
+
+class ControlFileMalformed(ControlFileError):
+    """The control file is not text that can be read."""
+
+
+class ControlVariableException(ControlFileError):
+    """The control file does not parse, or lacks a required variable."""
+
+
+class StageBuildFailure(RequestError):
+    """The build cannot be staged."""
+
+
+class IllegalMove(AutotestError):
+    """Our own bug: the table in states.py does not allow this move."""
