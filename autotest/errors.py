@@ -25,6 +25,7 @@ AutotestError
  │    ├── ConfigError         names file and key
  │    ├── PluginNotFound
  │    ├── BadResultsFolder
+ │    ├── FleetError
  │    ├── ControlFileError
  │    │    ├── ControlFileNotFound
  │    │    ├── NoControlFileList
@@ -32,6 +33,7 @@ AutotestError
  │    │    ├── ControlFileMalformed
  │    │    └── ControlVariableException
  │    └── StageBuildFailure
+ ├── JobAborted               the control file, or what it ran, gave up
  └── IllegalMove              our own bug: a state that may not follow another
 """
 
@@ -146,6 +148,10 @@ class BadResultsFolder(RequestError):
     """A results folder that cannot be used as asked."""
 
 
+class FleetError(RequestError):
+    """The simulated fleet cannot do what was asked."""
+
+
 class ControlFileError(RequestError):
     """A control file, or the lack of one."""
 
@@ -172,6 +178,10 @@ class ControlVariableException(ControlFileError):
 
 class StageBuildFailure(RequestError):
     """The build cannot be staged."""
+
+
+class JobAborted(AutotestError):
+    """The control file, or what it ran, gave up; the machine is not to blame."""
 
 
 class IllegalMove(AutotestError):

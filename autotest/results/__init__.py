@@ -1,1 +1,1 @@
-"""results."""
+"""Results: from a folder of text to rows, tables and an exit code."""

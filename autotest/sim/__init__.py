@@ -1,1 +1,1 @@
-"""sim."""
+"""Sim: a fleet of simulated DUTs with faults, real SSH endpoints for demos, tests and benchmarks."""

@@ -1,0 +1,177 @@
+"""The job record: what the keyvals, host keyvals and pid file around a status log say (results-and-tko.md 5.1)."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import re
+from collections.abc import Mapping
+
+from autotest.results import keyvals
+from autotest.results.folder import EXIT_FILE, Oddities, ResultsFolder
+from autotest.results.records import JobRecord, KeyvalValue
+from autotest.states import Outcome
+
+_SUITE_LABEL = re.compile(r"([^/]*/[^/]*(?:/\d+)?)-test_suites/control\.(.*)", re.DOTALL)
+_TEST_LABEL = re.compile(r"([^/]*/[^/]*(?:/\d+)?)/([^/]+)/.*", re.DOTALL)
+_BUILD = re.compile(
+    r"(?:trybot-)?(?P<board>[\w-]+?)(?:-chrom(?:e|ium))?-\w+/(?:R\d+-[\d.ab-]+|LATEST)", re.ASCII
+)
+_WHOLE_NUMBER = re.compile(rb"\s*[+-]?\d{1,18}\s*")
+_EPOCH = re.compile(r"\s*[+-]?\d{1,18}(?:\.\d+)?\s*", re.ASCII)
+
+
+def read(folder: ResultsFolder, oddities: Oddities) -> JobRecord:
+    """Everything around the status log. Never raises; what is unusable is told and left out."""
+    pairs = _job_keyvals(folder, oddities)
+    machine = _machine(folder, pairs)
+    hosts = {name: _host_keyval(folder, name, oddities) for name in {machine, *machine.split(",")}}
+    label = _text(pairs.get("label"))
+    build, suite = _build_and_suite(label)
+
+    def time_of(key: str) -> datetime.datetime | None:
+        moment = moment_of(pairs.get(key))
+        if moment is None and key in pairs:
+            oddities.note(f"job keyval {key}={ascii(pairs[key])[:80]} is no time; left out")
+        return moment
+
+    return JobRecord(
+        status_version=pairs.get("status_version", 0),
+        user=_text(pairs.get("user")),
+        label=label,
+        machine=machine,
+        machine_group=_machine_group(machine, hosts, oddities),
+        owner=_text(pairs.get("owner")),
+        queued_time=time_of("job_queued"),
+        started_time=time_of("job_started"),
+        finished_time=time_of("job_finished"),
+        aborted_by=_text(pairs.get("aborted_by")),
+        aborted_on=time_of("aborted_on"),
+        build=build,
+        build_version=build.split("/")[1] if build else None,
+        suite=suite,
+        board=_board(build),
+        exit_status=_exit_status(folder),
+        keyvals=pairs,
+        host_attributes={f"host-{key}": value for key, value in hosts[machine].items()},
+    )
+
+
+def moment_of(value: KeyvalValue | None) -> datetime.datetime | None:
+    """Epoch seconds as an aware UTC time; None for anything that is no time between the years 1 and 9999."""
+    if value is None or not _EPOCH.fullmatch(str(value)):
+        return None
+    try:
+        return datetime.datetime.fromtimestamp(int(float(value)), datetime.timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _job_keyvals(folder: ResultsFolder, oddities: Oddities) -> dict[str, KeyvalValue]:
+    merged: dict[str, KeyvalValue] = {}
+    for place in folder.way_up():
+        pairs = _keyval_file(folder, b"keyval", oddities, base=place)
+        if "hostname" in merged:
+            pairs.pop("hostname", None)
+        merged.update(pairs)
+    return merged
+
+
+def _keyval_file(
+    folder: ResultsFolder, relative: bytes, oddities: Oddities, base: bytes | None = None
+) -> dict[str, KeyvalValue]:
+    content = folder.read(relative, base)
+    shown = ascii(os.fsdecode(relative))[1:-1]
+    return keyvals.parse(content or b"", lambda line: oddities.note(f"{shown}: {line}"))
+
+
+def _machine(folder: ResultsFolder, pairs: Mapping[str, KeyvalValue]) -> str:
+    hostname = _text(pairs.get("hostname")) or ""
+    group = _text(pairs.get("host_group_name"))
+    if group and ("," in hostname or not hostname):
+        return group
+    if "," not in hostname:
+        return hostname
+    lines = (folder.read(b"sysinfo/hostname") or b"").split(b"\n")
+    if lines[0].strip():
+        return _decoded(lines[0].strip())
+    words = (folder.read(b"sysinfo/uname_-a") or b"").split()
+    return _decoded(words[1]) if len(words) > 1 else hostname
+
+
+def _host_keyval(folder: ResultsFolder, machine: str, oddities: Oddities) -> dict[str, KeyvalValue]:
+    if folder.top is None or not machine:
+        return {}
+    name = os.fsencode(machine) if _encodable(machine) else b"?"
+    relative = b"host_keyvals/" + name
+    here = folder.read(relative)
+    if here is not None:
+        return _keyval_file(folder, relative, oddities)
+    stored = _host_info_store(folder.read(b"host_info_store/" + name + b".store"))
+    return _keyval_file(folder, relative, oddities, base=folder.top) if stored is None else stored
+
+
+def _host_info_store(content: bytes | None) -> dict[str, KeyvalValue] | None:
+    if content is None:
+        return None
+    try:
+        labels = [label for label in json.loads(content)["labels"] if isinstance(label, str)]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    found: dict[str, KeyvalValue] = {"labels": ",".join(label.replace(":", "%3A") for label in labels)}
+    models = [label.removeprefix("model:") for label in labels if label.startswith("model:")]
+    return {**found, "platform": models[0]} if models else found
+
+
+def _machine_group(machine: str, hosts: Mapping[str, Mapping[str, KeyvalValue]], oddities: Oddities) -> str:
+    groups = set()
+    for name in machine.split(","):
+        pairs = hosts[name]
+        labels = str(pairs["labels"]).split(",") if "labels" in pairs else []
+        models = [label[8:] for label in labels if label.startswith("model%3A")]
+        boards = [label[8:] for label in labels if label.startswith("board%3A")]
+        if labels and not (models or boards):
+            oddities.note(f"the labels of {name} name neither model nor board; its platform or name stands in")
+            groups.add(str(pairs.get("platform") or name))
+        else:
+            groups.add(",".join(models or boards) or str(pairs.get("platform") or ""))
+    return ",".join(sorted(groups - {""}))
+
+
+def _build_and_suite(label: str | None) -> tuple[str | None, str | None]:
+    found = _SUITE_LABEL.match(label or "") or _TEST_LABEL.match(label or "")
+    return (found[1], found[2]) if found else (None, None)
+
+
+def _board(build: str | None) -> str | None:
+    found = _BUILD.match(build or "")
+    return found["board"] if found else None
+
+
+def _exit_status(folder: ResultsFolder) -> Outcome:
+    content = folder.read(os.fsencode(EXIT_FILE), folder.top) if folder.top else None
+    lines = (content or b"").split(b"\n")
+    if len(lines) < 2 or not _WHOLE_NUMBER.fullmatch(lines[1]):
+        return Outcome.ABORT
+    status = int(lines[1])
+    if status & 0x7F:
+        return Outcome.ABORT
+    return Outcome.FAIL if status >> 8 & 0xFF else Outcome.GOOD
+
+
+def _text(value: KeyvalValue | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _decoded(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _encodable(text: str) -> bool:
+    # JSON of a hostile store may hold lone surrogates that no file name can.
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+    return True

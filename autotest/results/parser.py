@@ -1,0 +1,40 @@
+"""The parser: a results folder in, one JobResult out; the same folder always gives the same result.
+
+Nothing is written, nothing is executed, and no content of the folder makes it raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from autotest import errors
+from autotest.results import job_record, version1
+from autotest.results.folder import Oddities, ResultsFolder
+from autotest.results.records import JobRecord, JobResult
+
+_LOGS = (b"status.log", b"status")
+
+#: One reader a status_version (results-and-tko.md section 3.4).
+_READERS: dict[object, Callable[[ResultsFolder, JobRecord, bool, Oddities], JobResult]] = {1: version1.parse}
+
+
+def read(folder: Path, strict: bool = False) -> JobResult:
+    """Read the results folder of one job.
+
+    *strict* repeats upstream's quirks Q1 to Q5 (results-and-tko.md section 10); the default fixes them.
+    Raises BadResultsFolder if it is no folder, holds no status log, or is of a status_version that nobody here reads.
+    """
+    oddities = Oddities()
+    opened = ResultsFolder(folder, oddities)
+    if not any(opened.has(name) for name in _LOGS):
+        raise errors.BadResultsFolder(f"{folder} holds neither status.log nor status; there is nothing to parse")
+    job = job_record.read(opened, oddities)
+    reader = _READERS.get(job.status_version)
+    if reader is None:
+        known = ", ".join(map(str, sorted(_READERS, key=str)))
+        raise errors.BadResultsFolder(
+            f"{folder} is of status_version {ascii(job.status_version)[:40]}; only {known} can be read "
+            "(a missing one in keyval means 0)"
+        )
+    return reader(opened, job, strict, oddities)

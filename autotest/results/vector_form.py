@@ -1,0 +1,72 @@
+"""Parsed folders as JSON: the form of the project's test vectors (tests/vectors/status_logs/README.md)."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from typing import Any
+
+from autotest.results.records import Iteration, JobResult, KernelRecord, KeyvalValue, TestRecord
+
+_JOB_KEYS = (
+    "user",
+    "label",
+    "machine",
+    "machine_group",
+    "owner",
+    "queued_time",
+    "started_time",
+    "finished_time",
+    "aborted_by",
+    "aborted_on",
+)
+
+
+def tests(result: JobResult) -> list[dict[str, Any]]:
+    """One object a test, in order of first creation. Times are ``YYYY-MM-DD HH:MM:SS`` in UTC or None."""
+    return [_test(test) for test in result.tests]
+
+
+def full(result: JobResult) -> dict[str, Any]:
+    """Tests, kernels (parallel to the tests), the job record and what was odd."""
+    return {
+        "tests": tests(result),
+        "kernels": [_kernel(test.kernel) for test in result.tests],
+        "job": {key: _time_or_text(getattr(result.job, key)) for key in _JOB_KEYS},
+        "oddities": list(result.oddities),
+    }
+
+
+def _test(test: TestRecord) -> dict[str, Any]:
+    return {
+        "testname": test.name,
+        "subdir": test.subdir,
+        "status": test.status.value,
+        "reason": test.reason,
+        "started_time": _time_or_text(test.started_time),
+        "finished_time": _time_or_text(test.finished_time),
+        "attributes": {key: _finite(value) for key, value in test.attributes.items()},
+        "iterations": [_iteration(iteration) for iteration in test.iterations],
+    }
+
+
+def _iteration(iteration: Iteration) -> dict[str, Any]:
+    perf = {key: _finite(value) for key, value in iteration.perf.items()}
+    return {"index": iteration.index, "attr": dict(iteration.attr), "perf": perf}
+
+
+def _kernel(kernel: KernelRecord) -> dict[str, Any]:
+    return {"base": kernel.base, "kernel_hash": kernel.kernel_hash, "patches": [list(patch) for patch in kernel.patches]}
+
+
+def _time_or_text(value: datetime.datetime | str | None) -> str | None:
+    if isinstance(value, datetime.datetime):
+        return value.replace(tzinfo=None).isoformat(" ", "seconds")
+    return value
+
+
+def _finite(value: KeyvalValue) -> KeyvalValue:
+    """JSON has no NaN and no infinities: they become the words ``NaN``, ``Infinity``, ``-Infinity``."""
+    if not isinstance(value, float) or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

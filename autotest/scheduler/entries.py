@@ -1,0 +1,166 @@
+"""Entries: every move of a HostQueueEntry, each a compare and set along the table in states.py."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from autotest import errors, states
+from autotest.models.afe import (
+    AbortedEntry,
+    HostQueueEntry,
+    IneligibleHostQueue,
+    Job,
+    JobDependencyLabel,
+    Label,
+    SpecialTask,
+)
+from autotest.models.database import transaction
+from autotest.scheduler import labels, users, wakes
+from autotest.scheduler.wakes import Wake
+from autotest.states import EntryStatus
+
+_REASON = HostQueueEntry.reason.max_length
+
+
+def advance(entry_id: int, old: EntryStatus, new: EntryStatus, **columns: Any) -> bool:
+    """Move one entry on, with *columns* in the same UPDATE. False: somebody else was here first, so do nothing.
+
+    Raises IllegalMove when the table does not allow it.
+    """
+    if new not in states.MAY_FOLLOW.get(old, ()):
+        raise errors.IllegalMove(f"entry {entry_id}: {new.value} may not follow {old.value}")
+    if "reason" in columns:
+        columns["reason"] = columns["reason"][:_REASON]
+    moved = (
+        HostQueueEntry.update(status=new.value, active=new in states.ACTIVE, complete=new in states.FINAL, **columns)
+        .where(HostQueueEntry.id == entry_id, HostQueueEntry.status == old.value)
+        .execute()
+    )
+    return bool(moved == 1)
+
+
+def requeue(entry: HostQueueEntry, reason: str, counted: bool) -> list[Wake]:
+    """Send an entry that holds a host back to its queue; a metahost entry also lets go of the host (section 2.3).
+
+    *counted* says that a worker, child or DUT vanished, which is allowed only so often. Runs inside a transaction.
+    """
+    columns: dict[str, Any] = {"started_on": None, "finished_on": None, "execution_subdir": "", "reason": reason}
+    if counted:
+        columns["requeues"] = entry.requeues + 1
+    if entry.meta_host_id is not None:
+        columns["host"] = None
+        IneligibleHostQueue.delete().where(
+            IneligibleHostQueue.job == entry.job_id, IneligibleHostQueue.host == entry.host_id
+        ).execute()
+    status = EntryStatus(entry.status)
+    if status is EntryStatus.QUEUED:
+        HostQueueEntry.update(active=False, **columns).where(HostQueueEntry.id == entry.id).execute()
+    elif not advance(entry.id, status, EntryStatus.QUEUED, **columns):
+        return []
+    labels.register(labels.queue_of(wanted(entry), None if entry.meta_host_id is not None else entry.host_id))
+    return [queued_wake(entry)]
+
+
+def to_parsing(entry: HostQueueEntry, now: datetime.datetime, **columns: Any) -> bool:
+    """Send an entry to the parser: its host is free from here on. Runs inside a transaction."""
+    return advance(entry.id, EntryStatus(entry.status), EntryStatus.PARSING, finished_on=now, due_at=now, **columns)
+
+
+def finish(entry_id: int) -> list[Wake]:
+    """Give a parsed entry its final state: aborted, else the runner's verdict. Returns the suite to wake, if any."""
+    with transaction():
+        entry = HostQueueEntry.get_by_id(entry_id)
+        if entry.aborted:
+            new = EntryStatus.ABORTED
+        else:
+            new = EntryStatus.COMPLETED if entry.succeeded else EntryStatus.FAILED
+        if EntryStatus(entry.status) is not EntryStatus.PARSING or not advance(entry_id, EntryStatus.PARSING, new):
+            return []
+        IneligibleHostQueue.delete().where(IneligibleHostQueue.job == entry.job_id).execute()
+        return suite_wake(entry.job)
+
+
+def suite_wake(job: Job) -> list[Wake]:
+    """A wake for the suite of *job* when no child of it is left incomplete."""
+    if job.parent_job_id is None:
+        return []
+    children = Job.select(Job.id).where(Job.parent_job == job.parent_job_id)
+    left = (
+        HostQueueEntry.select()
+        .where(HostQueueEntry.job.in_(children), HostQueueEntry.complete == False)  # noqa: E712 - an SQL expression
+        .exists()
+    )
+    return [] if left else [wakes.suite_ended(job.parent_job_id, f"end of suite job {job.parent_job_id}")]
+
+
+def abort(entry_ids: list[int], by: str, reason: str, now: datetime.datetime) -> tuple[list[int], list[Wake]]:
+    """Abort entries and, transitively, those of child jobs (section 2.6). What is complete or aborted already is left.
+
+    An entry that holds no host and runs nowhere ends here; the worker stops the others. Returns the ids of the
+    entries that this call aborted, and wakes.
+    """
+    woken: list[Wake] = []
+    with transaction():
+        user = users.named(by)
+        todo = [
+            entry
+            for entry in HostQueueEntry.select().where(HostQueueEntry.id.in_(_with_children(entry_ids)))
+            if not entry.complete and not entry.aborted
+        ]
+        for entry in todo:
+            HostQueueEntry.update(aborted=True, reason=reason[:_REASON]).where(HostQueueEntry.id == entry.id).execute()
+            AbortedEntry.insert(queue_entry=entry.id, aborted_by=user.id, aborted_on=now).on_conflict_ignore().execute()
+            SpecialTask.update(is_complete=True, is_aborted=True).where(
+                SpecialTask.queue_entry == entry.id,
+                SpecialTask.is_active == False,  # noqa: E712 - an SQL expression
+                SpecialTask.is_complete == False,  # noqa: E712
+                SpecialTask.task != states.TaskKind.REPAIR.value,
+            ).execute()
+            if EntryStatus(entry.status) is EntryStatus.QUEUED and not entry.active:
+                advance(entry.id, EntryStatus.QUEUED, EntryStatus.ABORTED, finished_on=now)
+                woken += suite_wake(entry.job)
+            elif entry.queue_key == "" and EntryStatus(entry.status) is EntryStatus.RUNNING:
+                woken.append(wakes.suite_ended(entry.job_id, f"abort of suite job {entry.job_id}"))
+    return [entry.id for entry in todo], list(dict.fromkeys(woken))
+
+
+def _with_children(entry_ids: list[int]) -> list[int]:
+    entries, fresh = set(entry_ids), set(entry_ids)
+    seen_jobs: set[int] = set()
+    while fresh:
+        parents = {
+            job for (job,) in HostQueueEntry.select(HostQueueEntry.job).where(HostQueueEntry.id.in_(fresh)).tuples()
+        }
+        parents -= seen_jobs
+        seen_jobs |= parents
+        children = Job.select(Job.id).where(Job.parent_job.in_(list(parents)))
+        rows = HostQueueEntry.select(HostQueueEntry.id).where(HostQueueEntry.job.in_(children)).tuples()
+        fresh = {row[0] for row in rows} - entries
+        entries |= fresh
+    return list(entries)
+
+
+def wanted(entry: HostQueueEntry) -> set[str]:
+    """Every label that the entry's job depends on, and its metahost."""
+    names = {
+        name
+        for (name,) in Label.select(Label.name)
+        .join(JobDependencyLabel)
+        .where(JobDependencyLabel.job == entry.job_id)
+        .tuples()
+    }
+    if entry.meta_host_id is not None:
+        names.add(entry.meta_host.name)
+    return names
+
+
+def queued_wake(entry: HostQueueEntry) -> Wake:
+    """The wake of a queued entry."""
+    bound = entry.meta_host_id is None
+    return wakes.entry_queued(entry.queue_key, entry.priority, bound, f"{short_name(entry.job)}, job {entry.job_id}")
+
+
+def short_name(job: Job) -> str:
+    """The test's own name: the job's name without ``<build>/<suite>/``."""
+    return (job.name or "").rsplit("/", 1)[-1]

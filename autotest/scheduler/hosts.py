@@ -1,0 +1,192 @@
+"""Hosts: put into the inventory, locked, asked to be verified or repaired, and read as HostInfo."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Collection, Iterable
+
+from autotest import errors
+from autotest.host_info import HostInfo
+from autotest.models.afe import (
+    AclGroupHost,
+    Host,
+    HostAttribute,
+    HostLabel,
+    HostQueueEntry,
+    Label,
+    SpecialTask,
+)
+from autotest.models.database import transaction, utc_now
+from autotest.models.lab import Lab, Lease
+from autotest.scheduler import labels, users, wakes
+from autotest.scheduler.matching import Candidate
+from autotest.scheduler.wakes import Wake
+from autotest.states import EntryStatus, HostStatus, TaskKind
+
+
+def start_lab(name: str, worker: str, infos: Iterable[HostInfo], now: datetime.datetime) -> Lab:
+    """Begin a new incarnation of the lab and bring its hosts into the inventory. Returns the lab."""
+    with transaction():
+        lab, _ = Lab.get_or_create(name=name)
+        Lab.update(incarnation=Lab.incarnation + 1, seen_at=now, worker=worker).where(Lab.id == lab.id).execute()
+        for info in infos:
+            put(info, lab)
+        return Lab.get_by_id(lab.id)
+
+
+def put(info: HostInfo, lab: Lab | None) -> Host:
+    """Add a host, or bring it to what *info* says; version labels that a provisioner put there stay.
+
+    Raises HostBusy when the host belongs to another lab. Runs inside the caller's transaction.
+    """
+    host = Host.get_or_none(Host.hostname == info.hostname)
+    if host is None:
+        host = Host.create(hostname=info.hostname, protection=info.protection, lab=lab)
+        AclGroupHost.create(aclgroup=users.everyone(), host=host)
+    elif host.lab_id is not None and lab is not None and host.lab_id != lab.id and not host.invalid:
+        raise errors.HostBusy(
+            f"{info.hostname} belongs to lab {host.lab.name}; remove it there before lab {lab.name} may register it"
+        )
+    else:
+        Host.update(protection=info.protection, invalid=False, lab=lab).where(Host.id == host.id).execute()
+    platforms = {info.platform} if info.platform else set()
+    kept = labels.versions(labels.of_hosts([host.id]).get(host.id, ()))
+    set_labels(host.id, info.labels | platforms | kept)
+    for name in platforms:
+        Label.update(platform=True).where(Label.name == name).execute()
+    HostAttribute.delete().where(HostAttribute.host == host.id).execute()
+    HostAttribute.insert_many(
+        [{"host": host.id, "attribute": key, "value": value} for key, value in sorted(info.attributes.items())]
+        or [{"host": host.id, "attribute": "hostname", "value": info.hostname}]
+    ).execute()
+    return host
+
+
+def set_labels(host_id: int, names: Collection[str]) -> None:
+    """Make the host carry exactly *names*. Runs inside the caller's transaction."""
+    wanted = set(labels.rows_for(names).values())
+    has = {label for (label,) in HostLabel.select(HostLabel.label).where(HostLabel.host == host_id).tuples()}
+    HostLabel.delete().where(HostLabel.host == host_id, HostLabel.label.in_(list(has - wanted))).execute()
+    if wanted - has:
+        HostLabel.insert_many([{"host": host_id, "label": label} for label in sorted(wanted - has)]).execute()
+
+
+def named(hostname: str) -> Host:
+    """The valid host of that name. Raises NotFound."""
+    host = Host.get_or_none(Host.hostname == hostname, Host.invalid == False)  # noqa: E712 - an SQL expression
+    if host is None:
+        raise errors.NotFound(f"no host is called {hostname!r}; see: autotest host list")
+    return host
+
+
+def info(host: Host) -> HostInfo:
+    """The host on paper, for the lab side."""
+    rows = HostAttribute.select().where(HostAttribute.host == host.id)
+    platform = (
+        Label.select(Label.name)
+        .join(HostLabel)
+        .where(HostLabel.host == host.id, Label.platform == True)  # noqa: E712 - an SQL expression
+        .first()
+    )
+    return HostInfo(
+        hostname=host.hostname,
+        labels=labels.of_hosts([host.id]).get(host.id, frozenset()),
+        attributes={row.attribute: row.value for row in rows},
+        platform=platform.name if platform else None,
+        protection=host.protection,
+    )
+
+
+def lock(hostname: str, by: str, reason: str, now: datetime.datetime) -> None:
+    """Keep new work off the host; what runs there goes on. Raises ValidationError without reason, HostBusy if locked."""
+    if not reason.strip():
+        raise errors.ValidationError({"reason": f"say why {hostname} is locked"})
+    with transaction():
+        host = named(hostname)
+        if host.locked:
+            holder = host.locked_by.login if host.locked_by else "somebody"
+            raise errors.HostBusy(f"{hostname} is locked by {holder} ({host.lock_reason}); unlock it first")
+        Host.update(
+            locked=True, locked_by=users.named(by), lock_time=now, lock_reason=reason[: Host.lock_reason.max_length]
+        ).where(Host.id == host.id).execute()
+
+
+def unlock(hostname: str) -> list[Wake]:
+    """Let the host take work again. Raises ValidationError when it is not locked."""
+    with transaction():
+        host = named(hostname)
+        if not host.locked:
+            raise errors.ValidationError({"locked": f"{hostname} is not locked"})
+        Host.update(locked=False, locked_by=None, lock_time=None, lock_reason="").where(Host.id == host.id).execute()
+        return freed([host.id])
+
+
+def request_task(hostname: str, kind: TaskKind, by: str) -> int:
+    """Ask for a Verify or a Repair of the host as soon as it is free. A task of that kind that already waits is
+    returned instead of a second one (section 2.5). Returns the task's id."""
+    with transaction():
+        return queue_task(named(hostname).id, kind, by)
+
+
+def queue_task(host_id: int, kind: TaskKind, by: str) -> int:
+    """Like request_task, inside the caller's transaction."""
+    waiting = SpecialTask.get_or_none(
+        SpecialTask.host == host_id,
+        SpecialTask.task == kind.value,
+        SpecialTask.is_active == False,  # noqa: E712 - an SQL expression
+        SpecialTask.is_complete == False,  # noqa: E712
+        SpecialTask.queue_entry.is_null(),
+    )
+    if waiting is not None:
+        return int(waiting.id)
+    return int(SpecialTask.create(host=host_id, task=kind.value, requested_by=users.named(by)).id)
+
+
+def free(lab_id: int, host_ids: Collection[int] | None = None) -> list[Candidate]:
+    """Hosts of the lab that may take new work: Ready, valid, unlocked, without open lease and without a waiting task."""
+    leased = Lease.select(Lease.host).where(Lease.released_at.is_null())
+    tasks = SpecialTask.select(SpecialTask.host).where(SpecialTask.is_complete == False)  # noqa: E712
+    query = Host.select(Host.id, Host.hostname).where(
+        Host.lab == lab_id,
+        Host.status == HostStatus.READY.value,
+        Host.locked == False,  # noqa: E712 - an SQL expression
+        Host.invalid == False,  # noqa: E712
+        Host.id.not_in(leased),
+        Host.id.not_in(tasks),
+    )
+    if host_ids is not None:
+        query = query.where(Host.id.in_(list(host_ids)))
+    rows = list(query.tuples())
+    carried = labels.of_hosts([host_id for host_id, _ in rows])
+    return [Candidate(host_id, hostname, carried.get(host_id, frozenset())) for host_id, hostname in rows]
+
+
+def freed(host_ids: Collection[int]) -> list[Wake]:
+    """The wakes for hosts that became free: one for each queue that such a host could serve."""
+    carried = labels.of_hosts(host_ids)
+    woken = []
+    for queue in labels.busy_queues():
+        if any(queue.accepts(host_id, carried.get(host_id, ())) for host_id in host_ids):
+            best = next_queued(queue.key)
+            if best is not None:
+                woken.append(wakes.entry_queued(queue.key, best.priority, queue.host_id is not None, "a free host"))
+    return woken
+
+
+def next_queued(key: str) -> HostQueueEntry | None:
+    """The entry that a queue would serve next: highest priority, then oldest."""
+    return (
+        HostQueueEntry.select()
+        .where(
+            HostQueueEntry.status == EntryStatus.QUEUED.value,
+            HostQueueEntry.active == False,  # noqa: E712 - an SQL expression
+            HostQueueEntry.queue_key == key,
+        )
+        .order_by(HostQueueEntry.priority.desc(), HostQueueEntry.id)
+        .first()
+    )
+
+
+def seen(lab_id: int) -> None:
+    """Note that the lab's worker lives."""
+    Lab.update(seen_at=utc_now()).where(Lab.id == lab_id).execute()

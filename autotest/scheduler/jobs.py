@@ -1,0 +1,174 @@
+"""Jobs: checked and written down with their keyvals, labels and entries (afe-scheduler-and-rpc.md section 4.4)."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping, Sequence
+
+from autotest import errors
+from autotest.models.afe import (
+    Host,
+    HostQueueEntry,
+    Job,
+    JobDependencyLabel,
+    JobKeyval,
+    Label,
+)
+from autotest.models.database import transaction
+from autotest.scheduler import entries, labels, users, wakes
+from autotest.scheduler.wakes import Wake
+from autotest.states import ControlType, Priority
+
+_KEY, _VALUE = JobKeyval.key.max_length, JobKeyval.value.max_length
+
+
+@dataclasses.dataclass(frozen=True)
+class JobSpec:
+    """One job: where it runs is said by *hosts* (by name), *meta_hosts* (any host with that label, once each), or only
+    *dependencies* (any host that carries them all). Limits in minutes."""
+
+    name: str
+    control_file: str
+    control_type: ControlType
+    owner: str
+    priority: int = int(Priority.DEFAULT)
+    hosts: Sequence[str] = ()
+    meta_hosts: Sequence[str] = ()
+    dependencies: Sequence[str] = ()
+    keyvals: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    timeout_mins: int = 1440
+    max_runtime_mins: int = 1440
+    run_verify: bool = True
+    parent_job_id: int | None = None
+
+
+def create(spec: JobSpec, now: datetime.datetime) -> tuple[int, list[Wake]]:
+    """Check *spec* and write the job. Returns its id and the wakes of its entries.
+
+    Raises ValidationError (one message an argument), NotFound for unknown hosts, NoEligibleHost when no host of the
+    inventory carries the labels.
+    """
+    with transaction():
+        bound = _check(spec)
+        job = insert(spec, now)
+        made = insert_entries(job, spec, bound)
+        return job.id, [entries.queued_wake(entry) for entry in made]
+
+
+def insert(spec: JobSpec, now: datetime.datetime) -> Job:
+    """Write the job's own rows, without a check. Runs inside the caller's transaction."""
+    users.named(spec.owner)
+    job = Job.create(
+        owner=spec.owner,
+        name=spec.name,
+        priority=spec.priority,
+        control_file=spec.control_file,
+        control_type=int(spec.control_type),
+        created_on=now,
+        timeout_mins=spec.timeout_mins,
+        max_runtime_mins=spec.max_runtime_mins,
+        run_verify=spec.run_verify,
+        parent_job=spec.parent_job_id,
+    )
+    if spec.keyvals:
+        rows = [{"job": job.id, "key": key, "value": str(value)} for key, value in spec.keyvals.items()]
+        JobKeyval.insert_many(rows).execute()
+    needed = labels.rows_for(spec.dependencies)
+    if needed:
+        JobDependencyLabel.insert_many([{"job": job.id, "label": label} for label in needed.values()]).execute()
+    return job
+
+
+def insert_entries(job: Job, spec: JobSpec, bound: Sequence[Host]) -> list[HostQueueEntry]:
+    """One entry a bound host and one a metahost; a job with dependencies alone gets one entry for any such host."""
+    metahosts = list(spec.meta_hosts)
+    if not metahosts and not bound:
+        metahosts = [sorted(labels.deciding(spec.dependencies))[0]]
+    made = []
+    ids = labels.rows_for(metahosts)
+    for host, metahost in [(host, None) for host in bound] + [(None, name) for name in metahosts]:
+        needs = set(spec.dependencies) | ({metahost} if metahost else set())
+        queue = labels.queue_of(needs, host.id if host is not None else None)
+        labels.register(queue)
+        made.append(
+            HostQueueEntry.create(
+                job=job, host=host, meta_host=ids.get(metahost), queue_key=queue.key, priority=job.priority
+            )
+        )
+    return made
+
+
+def check_keyvals(keyvals: Mapping[str, str]) -> dict[str, str]:
+    """The problems of *keyvals* that do not fit their table, by argument name."""
+    for key, value in keyvals.items():
+        if len(key) > _KEY or len(str(value)) > _VALUE:
+            return {"keyvals": f"{key[:40]!r} must fit {_KEY} and its value {_VALUE} characters"}
+    return {}
+
+
+def _check(spec: JobSpec) -> list[Host]:
+    problems = check_keyvals(spec.keyvals)
+    if not spec.name.strip():
+        problems["name"] = "a job needs a name"
+    if not spec.control_file.strip():
+        problems["control_file"] = "the control file is empty"
+    if not (spec.hosts or spec.meta_hosts or labels.deciding(spec.dependencies)):
+        problems["arguments"] = "name hosts, metahosts or dependencies to say where the job runs"
+    if len(set(spec.hosts)) != len(spec.hosts):
+        problems["hosts"] = "a host is named twice"
+    if min(spec.timeout_mins, spec.max_runtime_mins) < 1:
+        problems["timeout_mins"] = "limits are at least one minute"
+    if problems:
+        raise errors.ValidationError(problems)
+    needed = labels.deciding(spec.dependencies)
+    carried = labels.of_hosts()
+    found = {
+        host.hostname: host
+        for host in Host.select().where(Host.hostname.in_(list(spec.hosts)), Host.invalid == False)  # noqa: E712
+    }
+    unknown = sorted(set(spec.hosts) - set(found))
+    if unknown:
+        raise errors.NotFound(f"The following hosts do not exist: {', '.join(unknown)}")
+    unfit = sorted(name for name, host in found.items() if not needed <= carried.get(host.id, frozenset()))
+    if unfit:
+        raise errors.ValidationError(
+            {"hosts": f"Host(s) failed to meet job dependencies ({', '.join(sorted(needed))}): {', '.join(unfit)}"}
+        )
+    forbidden = {host.id for host in found.values()} - users.may_use(spec.owner, [host.id for host in found.values()])
+    if forbidden:
+        names = sorted(host.hostname for host in found.values() if host.id in forbidden)
+        raise errors.ValidationError({"hosts": f"{spec.owner} does not have access to {', '.join(names)}"})
+    _check_metahosts(spec, needed, carried)
+    return [found[name] for name in spec.hosts]
+
+
+def _check_metahosts(spec: JobSpec, needed: frozenset[str], carried: Mapping[int, frozenset[str]]) -> None:
+    for name in spec.meta_hosts:
+        if not Label.select().where(Label.name == name, Label.invalid == False).exists():  # noqa: E712
+            close = ", ".join(labels.nearest(name)) or "none is close"
+            raise errors.ValidationError({"meta_hosts": f'Label "{name}" not found; nearest: {close}'})
+    for name in set(spec.meta_hosts) or ({None} if not spec.hosts else set()):
+        all_needed = needed | ({name} if name else set())
+        if not any(all_needed <= names for names in carried.values()):
+            raise errors.NoEligibleHost(
+                {"meta_hosts": f"No hosts within {name or 'the inventory'} satisfy {', '.join(sorted(needed))}."}
+            )
+
+
+def reprioritize(job_id: int, priority: int) -> list[Wake]:
+    """Change the priority of a job's waiting entries; they are woken at the new step."""
+    with transaction():
+        Job.update(priority=priority).where(Job.id == job_id).execute()
+        HostQueueEntry.update(priority=priority).where(HostQueueEntry.job == job_id).execute()
+        waiting = HostQueueEntry.select().where(
+            HostQueueEntry.job == job_id,
+            HostQueueEntry.status == "Queued",
+            HostQueueEntry.active == False,  # noqa: E712
+        )
+        return [entries.queued_wake(entry) for entry in waiting if entry.queue_key]
+
+
+def suite_wake(job: Job) -> Wake:
+    """The wake of a suite whose children are not created yet."""
+    return wakes.suite_queued(job.id, job.priority, f"{job.name}, job {job.id}")

@@ -1,0 +1,113 @@
+"""Labels: which ones decide where an entry may run, and the queue that a label set names."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+from autotest.models.afe import Host, HostLabel, Label
+from autotest.models.lab import LabelQueue
+
+#: Labels that ask for an action and never restrict hosts (control-files-and-suites.md section 7.2).
+ACTIONS = frozenset({"skip_provision", "cleanup-reboot", "rpm", "modem_repair"})
+#: Keys of labels that a provisioner can put onto a host.
+PROVISIONABLE = frozenset({"version", "cros-version", "cheets-version", "fwro-version", "fwrw-version"})
+
+
+class Queue(NamedTuple):
+    """A label queue: entries that need *labels*, or that name the host *host_id*."""
+
+    key: str
+    labels: frozenset[str]
+    host_id: int | None
+
+    def accepts(self, host_id: int, host_labels: Collection[str]) -> bool:
+        """Whether that host can serve this queue."""
+        return self.host_id in (None, host_id) and self.labels.issubset(host_labels)
+
+
+def deciding(labels: Iterable[str]) -> frozenset[str]:
+    """Those of *labels* that a host must carry."""
+    return frozenset(label for label in labels if not _is_action(label) and not is_version(label))
+
+
+def versions(labels: Iterable[str]) -> frozenset[str]:
+    """Those of *labels* that a provisioner can put onto a host."""
+    return frozenset(filter(is_version, labels))
+
+
+def is_version(label: str) -> bool:
+    """Whether a provisioner can put *label* onto a host."""
+    return label.partition(":")[0] in PROVISIONABLE and ":" in label
+
+
+def _is_action(label: str) -> bool:
+    return label.partition(":")[0] in ACTIONS
+
+
+def queue_of(labels: Iterable[str], host_id: int | None = None) -> Queue:
+    """The queue of entries that need *labels*, bound to *host_id* if given; the key is a hash of both."""
+    needed = deciding(labels)
+    text = json.dumps([sorted(needed), host_id, 1], separators=(",", ":"))
+    return Queue(hashlib.sha256(text.encode()).hexdigest()[:20], needed, host_id)
+
+
+def register(queue: Queue) -> None:
+    """Note that *queue* has entries, so that workers look at it. Runs inside the caller's transaction."""
+    row = {"key": queue.key, "labels": json.dumps(sorted(queue.labels)), "host": queue.host_id, "busy": True}
+    if not LabelQueue.update(busy=True).where(LabelQueue.key == queue.key).execute():
+        LabelQueue.insert(row).on_conflict_ignore().execute()
+
+
+def busy_queues() -> list[Queue]:
+    """Every queue that had entries when it was last looked at."""
+    return [
+        Queue(row.key, frozenset(json.loads(row.labels)), row.host_id)
+        for row in LabelQueue.select().where(LabelQueue.busy == True)  # noqa: E712 - an SQL expression
+    ]
+
+
+def queue_named(key: str) -> Queue | None:
+    """The queue called *key*, or None."""
+    row = LabelQueue.get_or_none(LabelQueue.key == key)
+    return row and Queue(row.key, frozenset(json.loads(row.labels)), row.host_id)
+
+
+def of_hosts(host_ids: Collection[int] | None = None) -> dict[int, frozenset[str]]:
+    """The labels of each host in *host_ids*, or of every valid host."""
+    query = (
+        HostLabel.select(HostLabel.host, Label.name)
+        .join(Label)
+        .switch(HostLabel)
+        .join(Host)
+        .where(Host.invalid == False, Label.invalid == False)  # noqa: E712 - an SQL expression
+    )
+    if host_ids is not None:
+        query = query.where(HostLabel.host.in_(list(host_ids)))
+    found: dict[int, set[str]] = defaultdict(set)
+    for host_id, name in query.tuples():
+        found[host_id].add(name)
+    return {host_id: frozenset(names) for host_id, names in found.items()}
+
+
+def rows_for(names: Iterable[str]) -> dict[str, int]:
+    """Label ids by name; labels that do not exist yet are created. Runs inside the caller's transaction."""
+    wanted = set(names)
+    known = dict(Label.select(Label.name, Label.id).where(Label.name.in_(list(wanted))).tuples())
+    for name in sorted(wanted - set(known)):
+        known[name] = Label.insert(name=name).execute()
+    return known
+
+
+def nearest(name: str, count: int = 3) -> list[str]:
+    """Existing labels whose spelling is close to *name*, closest first."""
+    names = [row.name for row in Label.select(Label.name).where(Label.invalid == False)]  # noqa: E712
+    close = difflib.get_close_matches(name, names, n=count, cutoff=0.5)
+    if close:
+        return close
+    key = name.partition(":")[0] + ":"
+    return sorted(each for each in names if each.startswith(key))[:count]

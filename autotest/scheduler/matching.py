@@ -1,0 +1,47 @@
+"""Which host an entry gets: pure functions over label sets, without clock or database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from autotest.host_info import natural_order
+from autotest.scheduler.labels import Queue
+
+
+class Candidate(NamedTuple):
+    """A free host that could take the entry."""
+
+    host_id: int
+    hostname: str
+    labels: frozenset[str]
+
+
+def choose(
+    candidates: Iterable[Candidate], wanted_versions: frozenset[str], queues: Sequence[Queue]
+) -> Candidate | None:
+    """The host to take: one that already carries most of the wanted versions, then the one that can serve the fewest
+    of the waiting *queues*, so that scarce hosts stay free, then natural hostname order (section 3.2)."""
+    return min(
+        candidates,
+        key=lambda host: (
+            -len(wanted_versions & host.labels),
+            sum(queue.accepts(host.host_id, host.labels) for queue in queues),
+            natural_order(host.hostname),
+        ),
+        default=None,
+    )
+
+
+def servable(free: Sequence[Candidate], queues: Iterable[Queue]) -> set[str]:
+    """Keys of the queues that at least one of the *free* hosts could serve."""
+    return {queue.key for queue in queues if any(queue.accepts(host.host_id, host.labels) for host in free)}
+
+
+def take(free: list[Candidate], queue: Queue, queues: Sequence[Queue]) -> Candidate | None:
+    """Remove from *free* the host that *queue* would be given, and return it; None when none fits."""
+    fitting = [host for host in free if queue.accepts(host.host_id, host.labels)]
+    host = choose(fitting, frozenset(), queues)
+    if host is not None:
+        free.remove(host)
+    return host

@@ -1,0 +1,101 @@
+"""Reconcile: what is owed to the work that a dead worker, broker or lab left behind.
+
+A step that nobody began is sent once more, then its lease is taken back. A lease that shows no sign of life for its
+length, on the watcher's own monotonic clock (wall clocks step), is taken back by anybody. A new incarnation of a lab
+takes back at once what its predecessor held: the fence on the DUT kills whatever still runs there.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+from autotest.models.afe import SYSTEM_USER, Host, HostQueueEntry, SpecialTask
+from autotest.models.database import transaction
+from autotest.models.lab import Lab, Lease
+from autotest.scheduler import hosts, leases, retreat
+from autotest.scheduler.wakes import Wake
+from autotest.settings import Settings
+from autotest.states import HostStatus, Step, TaskKind
+
+#: A step that waited for its second message so often is not going to begin here.
+_POKES = 2
+
+
+def take_back(token: int, reason: str, settings: Settings, now: datetime.datetime) -> list[Wake]:
+    """Close a lease whose holder is gone, and send its entry back to the queue, or fail it once that happened too often.
+
+    A step that had not begun does not count against the entry.
+    """
+    with transaction():
+        lease = Lease.get_or_none(Lease.id == token, Lease.released_at.is_null())
+        if lease is None or not leases.release(lease, reason, now):
+            return []
+        began = lease.due_at is None
+        woken: list[Wake] = []
+        entry = HostQueueEntry.get_or_none(HostQueueEntry.id == lease.entry_id)
+        task = retreat.end_task(lease, success=False, now=now, aborted=True)
+        if entry is not None and entry.aborted:
+            woken += retreat.abort(entry, lease, now)
+        elif entry is not None:
+            limit = settings.max_requeues if began else entry.requeues + 1
+            woken += retreat.requeue_or_fail(entry, lease, reason, limit, now)
+        Host.update(status=HostStatus.READY.value).where(Host.id == lease.host_id).execute()
+        if lease.step == Step.REPAIR.value or (entry is None and task is not None):
+            kind = TaskKind(task.task) if task is not None else TaskKind.REPAIR
+            hosts.queue_task(lease.host_id, kind, SYSTEM_USER)
+        elif began:
+            hosts.queue_task(lease.host_id, TaskKind.VERIFY, SYSTEM_USER)
+        return woken + hosts.freed([lease.host_id])
+
+
+def predecessors(lab: Lab, settings: Settings, now: datetime.datetime) -> list[Wake]:
+    """Take back what earlier incarnations of this lab held, and repair states that no lease explains."""
+    woken: list[Wake] = []
+    for lease in leases.open_leases(lab.id):
+        if lease.incarnation < lab.incarnation:
+            woken += take_back(lease.id, f"the worker of lab {lab.name} was restarted", settings, now)
+    with transaction():
+        held = Lease.select(Lease.host).where(Lease.released_at.is_null())
+        idle = (HostStatus.READY.value, HostStatus.REPAIR_FAILED.value)
+        Host.update(status=HostStatus.READY.value, leased=False).where(
+            Host.lab == lab.id, Host.id.not_in(held), Host.status.not_in(idle)
+        ).execute()
+        SpecialTask.update(is_active=False).where(
+            SpecialTask.is_active == True,  # noqa: E712 - an SQL expression
+            SpecialTask.is_complete == False,  # noqa: E712
+            SpecialTask.host.in_(Host.select(Host.id).where(Host.lab == lab.id, Host.id.not_in(held))),
+        ).execute()
+    return woken
+
+
+def overdue(lab: Lab, settings: Settings, now: datetime.datetime) -> list[Wake]:
+    """Send again each step of this lab that is past its due time; take its lease back when that did not help."""
+    woken: list[Wake] = []
+    late = Lease.select().where(Lease.lab == lab.id, Lease.released_at.is_null(), Lease.due_at < now)
+    for lease in late:
+        if lease.pokes >= _POKES:
+            woken += take_back(lease.id, f"nobody began {lease.step}", settings, now)
+            continue
+        with transaction():
+            Lease.update(pokes=lease.pokes + 1, due_at=now + datetime.timedelta(seconds=settings.step_due)).where(
+                Lease.id == lease.id, Lease.due_at == lease.due_at
+            ).execute()
+        woken.append(leases.step_wake(lease, lab.name))
+    return woken
+
+
+class Watch:
+    """Beat counters as one watcher sees them: a lease whose counter stood still for the lease length is dead."""
+
+    def __init__(self, length: float):
+        self._length = length
+        self._seen: dict[int, tuple[tuple[int, int, str], float]] = {}
+
+    def dead(self, open_leases: list[Lease], monotonic: float) -> list[int]:
+        """Tokens of the leases that showed no sign of life; *monotonic* in seconds."""
+        signs = {lease.id: (lease.beat, lease.pokes, lease.step) for lease in open_leases}
+        self._seen = {
+            token: self._seen[token] if token in self._seen and self._seen[token][0] == sign else (sign, monotonic)
+            for token, sign in signs.items()
+        }
+        return [token for token, (_, since) in self._seen.items() if monotonic - since >= self._length]

@@ -1,0 +1,68 @@
+"""Retreat: how an entry leaves its host when it may not or cannot go on there: requeued, failed or aborted.
+
+Each runs inside the caller's transaction, which also closes or turns over the lease.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+from autotest.models.afe import Host, HostQueueEntry, SpecialTask
+from autotest.models.lab import Lease
+from autotest.scheduler import entries, wakes
+from autotest.scheduler.wakes import Wake
+from autotest.states import EntryStatus
+
+
+def requeue_or_fail(
+    entry: HostQueueEntry, lease: Lease, reason: str, max_requeues: int, now: datetime.datetime
+) -> list[Wake]:
+    """A worker, child or DUT vanished: back to the queue, or failed once that happened too often."""
+    if entry.requeues < max_requeues:
+        return entries.requeue(entry, reason, counted=True)
+    return fail(entry, lease, f"{reason}; given up after {entry.requeues + 1} attempts", now)
+
+
+def fail(entry: HostQueueEntry, lease: Lease | None, reason: str, now: datetime.datetime) -> list[Wake]:
+    """The entry ends as Failed once its folder is parsed."""
+    return _parse(entry, lease, now, succeeded=False, reason=reason)
+
+
+def abort(entry: HostQueueEntry, lease: Lease | None, now: datetime.datetime) -> list[Wake]:
+    """The entry ends as Aborted: at once where it never ran, else once its folder is parsed (section 2.6)."""
+    status = EntryStatus(entry.status)
+    if status in (EntryStatus.RUNNING, EntryStatus.GATHERING):
+        return _parse(entry, lease, now)
+    if not entries.advance(entry.id, status, EntryStatus.ABORTED, finished_on=now):
+        return []
+    return entries.suite_wake(entry.job)
+
+
+def run_ended(entry: HostQueueEntry, lease: Lease, ok: bool, reason: str, now: datetime.datetime) -> list[Wake]:
+    """The runner ended by itself: its verdict stands once the folder is parsed."""
+    return _parse(entry, lease, now, succeeded=ok, reason=entry.reason if entry.aborted else reason)
+
+
+def end_task(lease: Lease, success: bool, now: datetime.datetime, aborted: bool = False) -> SpecialTask | None:
+    """Complete the SpecialTask that the lease's step carries out, if any."""
+    if lease.task_id is None:
+        return None
+    SpecialTask.update(is_active=False, is_complete=True, success=success, is_aborted=aborted, time_finished=now).where(
+        SpecialTask.id == lease.task_id
+    ).execute()
+    return SpecialTask.get_by_id(lease.task_id)
+
+
+def _parse(entry: HostQueueEntry, lease: Lease | None, now: datetime.datetime, **columns: object) -> list[Wake]:
+    host = Host.get_or_none(Host.id == entry.host_id)
+    if lease is not None and host is not None:
+        columns |= {"token": lease.id, "execution_subdir": host.hostname}
+    elif host is not None:
+        columns |= {"execution_subdir": host.hostname}
+    if EntryStatus(entry.status) is EntryStatus.RUNNING:
+        entries.advance(entry.id, EntryStatus.RUNNING, EntryStatus.GATHERING)
+        entry = HostQueueEntry.get_by_id(entry.id)
+    if not entries.to_parsing(entry, now, **columns):
+        return []
+    lab = host.lab.name if host is not None and host.lab is not None else None
+    return [wakes.parse_due(lab, entry.id, f"{entries.short_name(entry.job)}, job {entry.job_id}")]

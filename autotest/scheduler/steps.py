@@ -1,0 +1,321 @@
+"""Steps: what a lease does now, and what follows when it is done (afe-scheduler-and-rpc.md sections 2.3 to 2.7).
+
+This version goes Provision or Verify, then run_test, then parse; the tail of run_test is Gathering. A failed step is
+followed by a Repair of the host under the same lease, while the entry goes back to its queue.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from autotest import states
+from autotest.host_info import HostInfo
+from autotest.job_file import JobFile, StepOutcome
+from autotest.models.afe import Host, HostQueueEntry, Job, JobKeyval, SpecialTask
+from autotest.models.database import transaction
+from autotest.models.lab import Lease
+from autotest.scheduler import entries, hosts, labels, leases, retreat
+from autotest.scheduler.wakes import Wake
+from autotest.settings import Settings
+from autotest.states import ControlType, EntryStatus, HostStatus, Step, TaskKind
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """One step that may begin: *folder* (below the results root) gets *job_file* and *keyvals*."""
+
+    token: int
+    step: Step
+    folder: Path
+    job_file: JobFile
+    keyvals: dict[str, str | int]
+
+
+class Ended(NamedTuple):
+    """How the child of a step ended: *cause* is ended, deadline, killed or lost; *outcome* is what it left."""
+
+    cause: str
+    outcome: StepOutcome | None
+
+    @property
+    def ok(self) -> bool:
+        return self.cause == "ended" and self.outcome is not None and self.outcome.ok
+
+    @property
+    def vanished(self) -> bool:
+        """Whether the child went away without a verdict, so that the test may not be blamed."""
+        return self.cause in ("lost", "killed") or (self.cause == "ended" and self.outcome is None)
+
+    def reason(self, hostname: str) -> str:
+        """One line for people; '' when all went well."""
+        if self.cause == "deadline":
+            return f"outran its time limit on {hostname}"
+        if self.vanished:
+            return f"the runner for {hostname} was killed"
+        return self.outcome.reason if self.outcome is not None else ""
+
+
+def begin(token: int, step: Step, settings: Settings, now: datetime.datetime) -> tuple[Work | None, list[Wake]]:
+    """Begin the step that the lease waits for. No Work: the lease is gone, or somebody began before, or an abort came.
+
+    Raises nothing for a stale token; the wakes are what an abort made ready.
+    """
+    with transaction():
+        lease = Lease.get_or_none(Lease.id == token)
+        if lease is None or not _take(lease, step):
+            return None, []
+        host = Host.get_by_id(lease.host_id)
+        entry = HostQueueEntry.get_or_none(HostQueueEntry.id == lease.entry_id)
+        if entry is not None and entry.aborted:
+            retreat.end_task(lease, success=False, now=now, aborted=True)
+            woken = retreat.abort(entry, None, now)
+            return None, woken + _free_host(lease, host, "aborted", now)
+        info = hosts.info(host)
+        if step is Step.RUN_TEST:
+            return _begin_run(lease, entry, host, info, settings, now), []
+        return _begin_task(lease, entry, host, info, settings, now), []
+
+
+def end(token: int, step: Step, ended: Ended, settings: Settings, now: datetime.datetime) -> list[Wake]:
+    """Write down how the step ended and what follows. A lease that was taken back meanwhile changes nothing."""
+    with transaction():
+        lease = Lease.get_or_none(Lease.id == token)
+        if lease is None or lease.released_at is not None or lease.step != step.value or lease.due_at is not None:
+            return []
+        host = Host.get_by_id(lease.host_id)
+        entry = HostQueueEntry.get_or_none(HostQueueEntry.id == lease.entry_id)
+        if step is Step.RUN_TEST:
+            return _end_run(lease, entry, host, ended, settings, now)
+        if step is Step.REPAIR:
+            return _end_repair(lease, host, ended, settings, now)
+        return _end_pre_job(lease, entry, host, ended, settings, now)
+
+
+def _take(lease: Lease, step: Step) -> bool:
+    """Compare and set: of all deliveries of the message, one begins the step."""
+    taken = (
+        Lease.update(due_at=None, beat=Lease.beat + 1)
+        .where(
+            Lease.id == lease.id,
+            Lease.step == step.value,
+            Lease.released_at.is_null(),
+            Lease.due_at.is_null(False),
+        )
+        .execute()
+    )
+    return bool(taken)
+
+
+def _begin_task(
+    lease: Lease, entry: HostQueueEntry | None, host: Host, info: HostInfo, settings: Settings, now: datetime.datetime
+) -> Work:
+    task = SpecialTask.get_by_id(lease.task_id)
+    kind = TaskKind(task.task)
+    SpecialTask.update(is_active=True, time_started=now).where(SpecialTask.id == task.id).execute()
+    Host.update(status=states.HOST_STATUS_OF[kind].value).where(Host.id == host.id).execute()
+    if entry is not None:
+        entries.advance(entry.id, EntryStatus(entry.status), states.ENTRY_STATUS_OF[kind])
+    limit = {
+        TaskKind.VERIFY: settings.verify_limit,
+        TaskKind.REPAIR: settings.repair_limit,
+        TaskKind.PROVISION: settings.provision_limit,
+    }[kind]
+    job_labels = sorted(entries.wanted(entry)) if entry is not None else ()
+    job_file = JobFile(
+        step=Step(lease.step),
+        hosts=(info,),
+        token=lease.id,
+        job_labels=tuple(job_labels),
+        name=f"{kind.value} {host.hostname}",
+        user=task.requested_by.login,
+        deadline_s=limit,
+    )
+    folder = Path("hosts", host.hostname, f"{task.id}-{kind.value.lower()}")
+    return Work(lease.id, Step(lease.step), folder, job_file, {"job_queued": int(task.time_requested.timestamp())})
+
+
+def _begin_run(
+    lease: Lease, entry: HostQueueEntry, host: Host, info: HostInfo, settings: Settings, now: datetime.datetime
+) -> Work:
+    entries.advance(entry.id, EntryStatus.STARTING, EntryStatus.RUNNING, started_on=now)
+    Host.update(status=HostStatus.RUNNING.value, dirty=True).where(Host.id == host.id).execute()
+    job = entry.job
+    keyvals = dict(JobKeyval.select(JobKeyval.key, JobKeyval.value).where(JobKeyval.job == job.id).tuples())
+    build = keyvals.get("test_source_build") or keyvals.get("build", "")
+    job_file = JobFile(
+        step=Step.RUN_TEST,
+        hosts=(info,),
+        token=lease.id,
+        control_file=job.control_file or "",
+        control_name=entries.short_name(job),
+        control_type="server" if job.control_type == ControlType.SERVER else "client",
+        test_roots=(str(settings.builds_dir / build / "control"),) if build else (),
+        job_labels=tuple(sorted(entries.wanted(entry))),
+        name=job.name or "",
+        user=job.owner or "",
+        tag=f"{job.tag}/{host.hostname}",
+        deadline_s=job.max_runtime_mins * 60.0,
+    )
+    written = {
+        **keyvals,
+        "job_queued": int(job.created_on.timestamp()),
+        "job_started": int(now.timestamp()),
+        "user": job.owner or "",
+        "label": job.name or "",
+        "hostname": host.hostname,
+        "status_version": 1,
+        **({"parent_job_id": job.parent_job_id} if job.parent_job_id is not None else {}),
+    }
+    return Work(lease.id, Step.RUN_TEST, run_folder(job, lease.id), job_file, written)
+
+
+def run_folder(job: Job, token: int) -> Path:
+    """Where the attempt of that lease writes, below the results root; the accepted one is renamed to its place."""
+    return Path(job.tag, ".runs", str(token))
+
+
+def _end_run(
+    lease: Lease, entry: HostQueueEntry, host: Host, ended: Ended, settings: Settings, now: datetime.datetime
+) -> list[Wake]:
+    reason = ended.reason(host.hostname)
+    if entry.aborted:
+        woken = retreat.abort(entry, lease, now)
+    elif ended.vanished:
+        woken = retreat.requeue_or_fail(entry, lease, reason, settings.max_requeues, now)
+    else:
+        woken = retreat.run_ended(entry, lease, ended.ok, reason, now)
+    if not ended.ok:
+        # The host may be what failed: nobody gets it before it was verified.
+        hosts.queue_task(host.id, TaskKind.VERIFY, "autotest_system")
+    return woken + _free_host(lease, host, reason or "done", now)
+
+
+def _end_pre_job(
+    lease: Lease,
+    entry: HostQueueEntry | None,
+    host: Host,
+    ended: Ended,
+    settings: Settings,
+    now: datetime.datetime,
+) -> list[Wake]:
+    retreat.end_task(lease, ended.ok, now)
+    if ended.ok and lease.step == Step.PROVISION.value and ended.outcome is not None:
+        _note_versions(host, ended.outcome.found_labels)
+    if entry is not None and entry.aborted:
+        return retreat.abort(entry, None, now) + _free_host(lease, host, "aborted", now)
+    if ended.ok:
+        return _go_on(lease, entry, host, settings, now)
+    reason = ended.reason(host.hostname)
+    if ended.vanished:
+        woken = retreat.requeue_or_fail(entry, lease, reason, settings.max_requeues, now) if entry else []
+        if entry is None and lease.task_id is not None:
+            hosts.queue_task(host.id, TaskKind(SpecialTask.get_by_id(lease.task_id).task), "autotest_system")
+        return woken + _free_host(lease, host, reason, now)
+    return _repair(lease, entry, host, reason, settings, now)
+
+
+def _go_on(
+    lease: Lease, entry: HostQueueEntry | None, host: Host, settings: Settings, now: datetime.datetime
+) -> list[Wake]:
+    if entry is None:
+        return _free_host(lease, host, "done", now)
+    entries.advance(entry.id, EntryStatus(entry.status), EntryStatus.PENDING)
+    entries.advance(entry.id, EntryStatus.PENDING, EntryStatus.STARTING)
+    Host.update(status=HostStatus.PENDING.value).where(Host.id == host.id).execute()
+    leases.next_step(lease, Step.RUN_TEST, now + _due(settings), None)
+    return [leases.step_wake(Lease.get_by_id(lease.id), host.lab.name)]
+
+
+def _repair(
+    lease: Lease,
+    entry: HostQueueEntry | None,
+    host: Host,
+    reason: str,
+    settings: Settings,
+    now: datetime.datetime,
+) -> list[Wake]:
+    """A pre-job task failed: the entry is requeued or failed, and the host repaired (section 2.6)."""
+    woken: list[Wake] = []
+    if entry is not None:
+        made = SpecialTask.select().where(
+            SpecialTask.queue_entry == entry.id, SpecialTask.task == TaskKind.PROVISION.value
+        )
+        repairs = _repairs(entry, host)
+        provision_spent = lease.step == Step.PROVISION.value and made.count() > settings.max_provision_retries
+        if provision_spent or (repairs >= settings.max_repair_limit and entry.meta_host_id is None):
+            woken = retreat.fail(entry, None, f"{lease.step} of {host.hostname} failed: {reason}", now)
+        else:
+            woken = entries.requeue(entry, f"{lease.step} of {host.hostname} failed: {reason}", counted=False)
+        if repairs >= settings.max_repair_limit:
+            return woken + _repair_failed(lease, host, f"repaired {repairs} times and still: {reason}", now)
+    task = SpecialTask.create(
+        host=host.id,
+        task=TaskKind.REPAIR.value,
+        queue_entry=entry.id if entry is not None else None,
+        requested_by=SpecialTask.get_by_id(lease.task_id).requested_by,
+    )
+    Lease.update(entry=None).where(Lease.id == lease.id).execute()
+    leases.next_step(lease, Step.REPAIR, now + _due(settings), task.id)
+    return [*woken, leases.step_wake(Lease.get_by_id(lease.id), host.lab.name)]
+
+
+def _repairs(entry: HostQueueEntry, host: Host) -> int:
+    """Repairs of this host for this job so far, counted also when the entry has left the host."""
+    return int(
+        SpecialTask.select()
+        .where(
+            SpecialTask.host == host.id,
+            SpecialTask.task == TaskKind.REPAIR.value,
+            SpecialTask.queue_entry == entry.id,
+        )
+        .count()
+    )
+
+
+def _end_repair(lease: Lease, host: Host, ended: Ended, settings: Settings, now: datetime.datetime) -> list[Wake]:
+    task = retreat.end_task(lease, ended.ok, now)
+    if ended.ok:
+        return _free_host(lease, host, "repaired", now)
+    if ended.vanished and ended.cause != "deadline":
+        hosts.queue_task(host.id, TaskKind.REPAIR, "autotest_system")
+        return _free_host(lease, host, ended.reason(host.hostname), now)
+    woken = _repair_failed(lease, host, ended.reason(host.hostname), now)
+    entry = HostQueueEntry.get_or_none(HostQueueEntry.id == task.queue_entry_id) if task is not None else None
+    if (
+        entry is not None
+        and entry.meta_host_id is None
+        and entry.status == EntryStatus.QUEUED.value
+        and not entry.active
+    ):
+        woken += retreat.fail(entry, None, f"repair of {host.hostname} failed: {ended.reason(host.hostname)}", now)
+    return woken
+
+
+def _repair_failed(lease: Lease, host: Host, reason: str, now: datetime.datetime) -> list[Wake]:
+    if leases.release(lease, f"repair failed: {reason}", now):
+        Host.update(status=HostStatus.REPAIR_FAILED.value, status_reason=reason[: Host.status_reason.max_length]).where(
+            Host.id == host.id
+        ).execute()
+    return []
+
+
+def _free_host(lease: Lease, host: Host, reason: str, now: datetime.datetime) -> list[Wake]:
+    if not leases.release(lease, reason, now):
+        return []
+    Host.update(status=HostStatus.READY.value, status_reason="").where(Host.id == host.id).execute()
+    return hosts.freed([host.id])
+
+
+def _note_versions(host: Host, found: tuple[str, ...]) -> None:
+    carried = labels.of_hosts([host.id]).get(host.id, frozenset())
+    fresh = labels.versions(found)
+    replaced = {label.partition(":")[0] for label in fresh}
+    kept = {label for label in carried if not (labels.is_version(label) and label.partition(":")[0] in replaced)}
+    hosts.set_labels(host.id, kept | fresh)
+
+
+def _due(settings: Settings) -> datetime.timedelta:
+    return datetime.timedelta(seconds=settings.step_due)

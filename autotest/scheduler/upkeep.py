@@ -1,0 +1,114 @@
+"""Upkeep: what nobody else looks at: limits in time, work that no message points to, leases that nobody holds."""
+
+from __future__ import annotations
+
+import datetime
+
+from autotest.models.afe import SYSTEM_USER, Host, HostQueueEntry, Job
+from autotest.models.database import transaction
+from autotest.models.lab import Lab, LabelQueue, Lease
+from autotest.scheduler import entries, hosts, jobs, labels, leases, matching, wakes
+from autotest.scheduler.wakes import Wake
+from autotest.settings import Settings
+from autotest.states import EntryStatus
+
+
+def timed_out(now: datetime.datetime) -> list[Wake]:
+    """Abort every job that is older than its timeout, queue time included (section 3.3)."""
+    late: dict[int, list[int]] = {}
+    incomplete = (
+        HostQueueEntry.select(HostQueueEntry.id, Job.id, Job.created_on, Job.timeout_mins)
+        .join(Job)
+        .where(HostQueueEntry.complete == False, HostQueueEntry.aborted == False)  # noqa: E712 - an SQL expression
+        .tuples()
+    )
+    for entry_id, _job_id, created_on, timeout_mins in incomplete:
+        if now - created_on >= datetime.timedelta(minutes=timeout_mins):
+            late.setdefault(timeout_mins, []).append(entry_id)
+    woken: list[Wake] = []
+    for timeout_mins, entry_ids in late.items():
+        reason = f"not done within its timeout of {timeout_mins} minutes"
+        woken += entries.abort(entry_ids, SYSTEM_USER, reason, now)[1]
+    return woken
+
+
+def servable() -> list[Wake]:
+    """One wake for each queue that has queued entries and a free host; queues without entries are marked idle.
+
+    The caller publishes those whose broker queue is empty.
+    """
+    free = [host for lab in Lab.select() for host in hosts.free(lab.id)]
+    woken: list[Wake] = []
+    idle: list[str] = []
+    queues = labels.busy_queues()
+    can_run = matching.servable(free, queues)
+    for queue in queues:
+        best = hosts.next_queued(queue.key)
+        if best is None:
+            idle.append(queue.key)
+        elif queue.key in can_run:
+            woken.append(entries.queued_wake(best))
+    if idle:
+        _mark_idle(idle)
+    return woken
+
+
+def forgotten(settings: Settings, now: datetime.datetime) -> list[Wake]:
+    """Suites and parses that are past their due time, and suites whose last child ended unheard. Each is due again later."""
+    again = now + datetime.timedelta(seconds=settings.step_due)
+    woken: list[Wake] = []
+    late = (
+        HostQueueEntry.select(HostQueueEntry, Job)
+        .join(Job)
+        .where(
+            HostQueueEntry.complete == False,  # noqa: E712 - an SQL expression
+            HostQueueEntry.due_at < now,
+            HostQueueEntry.status.in_([EntryStatus.QUEUED.value, EntryStatus.RUNNING.value, EntryStatus.PARSING.value]),
+        )
+    )
+    for entry in late:
+        with transaction():
+            HostQueueEntry.update(due_at=again).where(HostQueueEntry.id == entry.id).execute()
+        woken += _entry_wakes(entry)
+    return woken
+
+
+def everything() -> list[Wake]:
+    """A wake for all that is not final, for a broker that came back empty."""
+    woken: list[Wake] = []
+    for entry in (
+        HostQueueEntry.select(HostQueueEntry, Job)
+        .join(Job)
+        .where(
+            HostQueueEntry.complete == False  # noqa: E712 - an SQL expression
+        )
+    ):
+        if entry.queue_key and entry.status == EntryStatus.QUEUED.value and not entry.active:
+            woken.append(entries.queued_wake(entry))
+        else:
+            woken += _entry_wakes(entry)
+    for lease in Lease.select().where(Lease.released_at.is_null(), Lease.due_at.is_null(False)):
+        woken.append(leases.step_wake(lease, lease.lab.name))
+    return woken
+
+
+def _entry_wakes(entry: HostQueueEntry) -> list[Wake]:
+    status, suite = EntryStatus(entry.status), not entry.queue_key
+    if status is EntryStatus.PARSING:
+        host = Host.get_or_none(Host.id == entry.host_id)
+        lab = host.lab.name if host is not None and host.lab is not None else None
+        return [wakes.parse_due(lab, entry.id, f"{entries.short_name(entry.job)}, job {entry.job_id}")]
+    if suite and status is EntryStatus.QUEUED:
+        return [jobs.suite_wake(entry.job)]
+    if suite and status is EntryStatus.RUNNING:
+        return [wakes.suite_ended(entry.job_id, f"end of suite job {entry.job_id}")]
+    return []
+
+
+def _mark_idle(keys: list[str]) -> None:
+    with transaction():
+        waiting = HostQueueEntry.select(HostQueueEntry.queue_key).where(
+            HostQueueEntry.status == EntryStatus.QUEUED.value,
+            HostQueueEntry.active == False,  # noqa: E712 - an SQL expression
+        )
+        LabelQueue.update(busy=False).where(LabelQueue.key.in_(keys), LabelQueue.key.not_in(waiting)).execute()

@@ -1,0 +1,370 @@
+"""SSHHost: a DUT over paramiko, with wall-clock limits and output limits that hold whatever the DUT does."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+import paramiko
+
+from autotest import errors
+from autotest.host_info import HostInfo
+from autotest.server import fence as fences
+from autotest.server.hosts import host_keys, remote
+
+CONNECT_LIMIT_S = 30.0
+_PING_EVERY_S = 15.0
+_CHUNK = 64 * 1024
+_BANNER_LIMIT = 64 * 1024
+_KILL_LIMIT_S = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+class SSHHost(remote.RemoteHost):
+    """One DUT behind one SSH connection, made when first needed and again after it broke.
+
+    Not thread-safe, and not to be carried over a fork.
+    """
+
+    def __init__(
+        self, info: HostInfo, fence: fences.Fence | None = None, record: remote.Recorder = remote.record_nothing
+    ):
+        super().__init__(info, fence, record)
+        self._client: paramiko.SSHClient | None = None
+        logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+
+    def close(self) -> None:
+        """Drop the connection; the next command makes a new one."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def execute(
+        self,
+        command: str,
+        *,
+        timeout_s: float,
+        stdin: bytes | BinaryIO | None = None,
+        keep: int = remote.KEEP_BYTES,
+        on_stdout: Callable[[bytes], None] | None = None,
+        connect_s: float = CONNECT_LIMIT_S,
+    ) -> remote.RawResult:
+        """See :meth:`remote.RemoteHost.execute`."""
+        deadline = time.monotonic() + timeout_s
+        transport = self._transport(min(connect_s, timeout_s))
+        channel = self._start(transport, command, deadline)
+        run = _Run(self, channel, command, timeout_s, deadline, keep, on_stdout)
+        finished = False
+        try:
+            result = run.drive(stdin)
+            finished = True
+            return result
+        except (EOFError, OSError, paramiko.SSHException) as problem:
+            raise self._lost(command, problem) from problem
+        finally:
+            channel.close()
+            if not finished:
+                self._stop(run.group, transport)
+
+    def answers(self, limit_s: float) -> bool:
+        """Whether the SSH server still opens a channel on the connection that we have."""
+        if self._client is None:
+            return False
+        transport = self._client.get_transport()
+        if transport is None or not transport.is_active():
+            return False
+        with _closing_after(limit_s, transport):
+            try:
+                transport.open_session(timeout=limit_s).close()
+            except (EOFError, OSError, paramiko.SSHException):
+                return False
+        return True
+
+    def _start(self, transport: paramiko.Transport, command: str, deadline: float) -> paramiko.Channel:
+        limit = max(0.1, min(CONNECT_LIMIT_S, deadline - time.monotonic()))
+        # Paramiko waits without limit for the answer to an exec request, hence the watchdog.
+        with _closing_after(limit, transport) as late:
+            try:
+                channel = transport.open_session(timeout=limit)
+                channel.exec_command(command)
+                return channel
+            except (EOFError, OSError, paramiko.SSHException) as problem:
+                self.close()
+                if late.is_set():
+                    raise errors.CommandTimeout(
+                        self.hostname,
+                        f"{self.hostname} did not start a command within {limit:.0f} s: {remote.shorten(command)}; "
+                        "the connection was closed",
+                    ) from problem
+                raise self._lost(command, problem) from problem
+
+    def _stop(self, group: int | None, transport: paramiko.Transport) -> None:
+        """Kill what a command left behind: without a terminal it outlives its channel."""
+        if group is None or not transport.is_active():
+            return
+        with _closing_after(_KILL_LIMIT_S, transport):
+            try:
+                channel = transport.open_session(timeout=_KILL_LIMIT_S)
+                channel.exec_command(self.fence.killing(group))
+                channel.status_event.wait(_KILL_LIMIT_S)
+                channel.close()
+            except (EOFError, OSError, paramiko.SSHException) as problem:
+                logger.warning("%s: process group %d could not be killed: %s", self.hostname, group, problem)
+
+    def _lost(self, command: str, problem: BaseException) -> errors.HostUnreachable:
+        self.close()
+        detail = str(problem) or type(problem).__name__
+        return errors.HostUnreachable(
+            self.hostname, f"{self.hostname} dropped the connection during {remote.shorten(command)}: {detail}"
+        )
+
+    def _transport(self, limit_s: float) -> paramiko.Transport:
+        if self._client is not None:
+            transport = self._client.get_transport()
+            if transport is not None and transport.is_active():
+                return transport
+            self.close()
+        self._client = self._connect(limit_s)
+        transport = self._client.get_transport()
+        if transport is None:
+            raise self._lost("the login", EOFError("closed at once"))
+        return transport
+
+    def _connect(self, limit_s: float) -> paramiko.SSHClient:
+        address, port = self.info.get("address", self.hostname), self.port
+        client = paramiko.SSHClient()
+        host_keys.apply(self.info, client)
+        where = f"{self.hostname} ({address} port {port})"
+        wire = None
+        try:
+            wire = _Wire(_dial(address, port, limit_s))
+            with _closing_after(limit_s, wire) as late:
+                client.connect(
+                    address,
+                    port,
+                    username=self.info.get("user", "root"),
+                    key_filename=self.info.get("key") or None,
+                    allow_agent=not self.info.get("key"),
+                    look_for_keys=not self.info.get("key"),
+                    sock=wire,  # type: ignore[arg-type]  # paramiko asks for a socket-like object only
+                    timeout=limit_s,
+                    banner_timeout=limit_s,
+                    auth_timeout=limit_s,
+                )
+            transport = client.get_transport()
+            if transport is not None:
+                transport.set_keepalive(int(_PING_EVERY_S))
+            return client
+        except errors.HostError:
+            client.close()
+            raise
+        except paramiko.BadHostKeyException as problem:
+            client.close()
+            raise errors.HostKeyRejected(
+                self.hostname, host_keys.changed(where, host_keys.known_hosts(self.info))
+            ) from problem
+        except paramiko.AuthenticationException as problem:
+            client.close()
+            raise errors.HostUnreachable(
+                self.hostname, f"{where} refused user {self.info.get('user', 'root')}: {problem}; check user and key"
+            ) from problem
+        except (EOFError, OSError, paramiko.SSHException) as problem:
+            client.close()
+            timed_out = isinstance(problem, socket.timeout) or (wire is not None and late.is_set())
+            fact = f"did not answer SSH within {limit_s:.0f} s" if timed_out else f"does not answer SSH: {problem}"
+            raise errors.HostUnreachable(self.hostname, f"{where} {fact}") from problem
+
+
+class _Run:
+    """One command on one channel: drains stdout and stderr in the calling thread until the end or a limit."""
+
+    def __init__(
+        self,
+        host: SSHHost,
+        channel: paramiko.Channel,
+        command: str,
+        timeout_s: float,
+        deadline: float,
+        keep: int,
+        on_stdout: Callable[[bytes], None] | None,
+    ):
+        self._host = host
+        self._channel = channel
+        self._command = command
+        self._timeout_s = timeout_s
+        self._deadline = deadline
+        self._keep = keep
+        self._on_stdout = on_stdout
+        self._stdout = bytearray()
+        self._stderr = bytearray()
+        self._heard = time.monotonic()
+
+    @property
+    def group(self) -> int | None:
+        """The process group on the DUT, once it has announced itself."""
+        return fences.take_group(bytes(self._stderr[:4096]))[0]
+
+    def drive(self, stdin: bytes | BinaryIO | None) -> remote.RawResult:
+        started = time.monotonic()
+        feed = _chunks(stdin)
+        pending = next(feed, None)
+        if pending is None:
+            self._channel.shutdown_write()
+        poll = select.poll()
+        poll.register(self._channel.fileno(), select.POLLIN)
+        while True:
+            drained = self._drain()
+            self._check_clock()
+            if pending is not None:
+                pending = self._feed(pending, feed)
+            elif self._channel.eof_received or self._channel.closed:
+                if not drained and self._wait_for_status():
+                    break
+            elif not drained:
+                poll.poll(1000 * self._patience())
+                self._check_alive()
+        if self._channel.exit_status < 0:
+            raise EOFError("it ended without an exit status")
+        group, stderr = fences.take_group(bytes(self._stderr))
+        logger.debug("%s: group %s ended with %d", self._host.hostname, group, self._channel.exit_status)
+        return remote.RawResult(self._channel.exit_status, bytes(self._stdout), stderr, time.monotonic() - started)
+
+    def _drain(self) -> bool:
+        found = False
+        if self._channel.recv_ready():
+            data = self._channel.recv(_CHUNK)
+            found = bool(data)
+            if self._on_stdout is not None:
+                self._on_stdout(data)
+            else:
+                self._stdout += data
+        if self._channel.recv_stderr_ready():
+            data = self._channel.recv_stderr(_CHUNK)
+            found = found or bool(data)
+            self._stderr += data
+        if found:
+            self._heard = time.monotonic()
+        for name, kept in (("stdout", self._stdout), ("stderr", self._stderr)):
+            if len(kept) > self._keep:
+                raise errors.OutputFlood(
+                    self._host.hostname,
+                    f"{self._host.hostname} wrote more than {self._keep} bytes to {name} in "
+                    f"{remote.shorten(self._command)}; the command was killed",
+                )
+        return found
+
+    def _feed(self, pending: bytes, feed: Iterator[bytes]) -> bytes | None:
+        # A short limit, because a DUT that writes before it reads must be drained meanwhile.
+        self._channel.settimeout(0.1)
+        try:
+            sent = self._channel.send(pending)
+        except socket.timeout:
+            return pending
+        except OSError:
+            # It ended without reading everything; its exit status says whether that was right.
+            return None
+        if sent < len(pending):
+            return pending[sent:]
+        following = next(feed, None)
+        if following is None:
+            with contextlib.suppress(OSError):
+                self._channel.shutdown_write()
+        return following
+
+    def _wait_for_status(self) -> bool:
+        ended = self._channel.status_event.wait(self._patience())
+        self._check_alive()
+        return ended and not self._channel.recv_ready() and not self._channel.recv_stderr_ready()
+
+    def _patience(self) -> float:
+        return max(0.0, min(_PING_EVERY_S, self._deadline - time.monotonic()))
+
+    def _check_clock(self) -> None:
+        if time.monotonic() >= self._deadline:
+            raise errors.CommandTimeout(
+                self._host.hostname,
+                f"{self._host.hostname} did not finish within {self._timeout_s:g} s: "
+                f"{remote.shorten(self._command)}; the command was killed",
+            )
+
+    def _check_alive(self) -> None:
+        """A silent DUT is asked whether it is still there."""
+        now = time.monotonic()
+        if now - self._heard < _PING_EVERY_S or now >= self._deadline:
+            return
+        if not self._host.answers(min(_PING_EVERY_S, self._deadline - now)):
+            raise EOFError(f"silent for {now - self._heard:.0f} s, and then no answer")
+        self._heard = now
+
+
+class _Wire:
+    """A socket that gives up on a peer which talks on and on without saying SSH."""
+
+    def __init__(self, sock: socket.socket):
+        self._sock = sock
+        self._unread = _BANNER_LIMIT
+        self._greeted = False
+        self._tail = b""
+
+    def recv(self, size: int) -> bytes:
+        data = self._sock.recv(size)
+        if not self._greeted:
+            seen = self._tail + data
+            self._greeted = b"SSH-" in seen
+            self._tail = seen[-3:]
+            self._unread -= len(data)
+            if not self._greeted and self._unread < 0:
+                raise OSError(f"{_BANNER_LIMIT} bytes without an SSH greeting")
+        return data
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+        self._sock.close()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._sock, name)
+
+
+def _dial(address: str, port: int, limit_s: float) -> socket.socket:
+    sock = socket.create_connection((address, port), timeout=limit_s)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # With paramiko's keep-alive this finds a peer that vanished without a word.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(3 * _PING_EVERY_S * 1000))
+    return sock
+
+
+@contextlib.contextmanager
+def _closing_after(limit_s: float, what: paramiko.Transport | _Wire) -> Iterator[threading.Event]:
+    """Close *what* if the block outruns *limit_s*; the event then says so."""
+    late = threading.Event()
+
+    def close() -> None:
+        late.set()
+        what.close()
+
+    timer = threading.Timer(limit_s, close)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield late
+    finally:
+        timer.cancel()
+
+
+def _chunks(source: bytes | BinaryIO | None) -> Iterator[bytes]:
+    if source is None:
+        return
+    if isinstance(source, bytes):
+        for start in range(0, len(source), _CHUNK):
+            yield source[start : start + _CHUNK]
+        return
+    while chunk := source.read(_CHUNK):
+        yield chunk
