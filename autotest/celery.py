@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 import redis
 from celery import Celery
+from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 from kombu.utils.uuid import uuid
 
@@ -80,7 +81,7 @@ def make_app(config: Settings) -> Celery:
             "sweep": {
                 "task": "autotest.sweep",
                 "schedule": config.sweep_every,
-                "options": {"expires": config.sweep_every, "exchange": "", "routing_key": UPKEEP_QUEUE},
+                "options": {"expires": config.sweep_every, "queue": UPKEEP_QUEUE},
             },
         },
         beat_schedule_filename=str(config.root_dir / "beat-schedule"),
@@ -105,6 +106,8 @@ def publish(wakes: Iterable[Wake], celery: Celery | None = None) -> None:
                 with producer.batch(_BATCH):
                     for wake in waiting[start : start + _BATCH]:
                         _send(sender, producer, wake)
+        if any(wake.task == "autotest.claim" for wake in waiting):
+            sender.control.broadcast("autotest_refresh")
     except (OperationalError, redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as problem:
         address = settings.shown(str(sender.conf.broker_url))
         raise errors.BrokerUnreachable(f"the broker {address} does not answer: {problem}") from problem
@@ -146,8 +149,8 @@ def _send(sender: Celery, producer: object, wake: Wake) -> None:
         producer,
         wake.task,
         message,
-        exchange="",
-        routing_key=wake.queue,
+        queue=Queue(wake.queue, Exchange(""), routing_key=wake.queue),
+        declare=[],
         priority=wake.step,
         serializer="json",
         retry=False,

@@ -16,9 +16,7 @@ import dataclasses
 import difflib
 import io
 import re
-import sys
 import tokenize
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -37,7 +35,6 @@ _OBSOLETE = "experimental"
 _UNUSED = frozenset(("retries", "criteria", "purpose", "extended_timeout"))
 _MOST_DIAGNOSES = 100
 _LARGEST_FOLDED = 2**64
-_LONGEST_CHAIN = 5000
 _STEP = re.compile(r"step[0-9]+")
 
 
@@ -157,32 +154,14 @@ def _unparsable(path: str, reason: str) -> errors.ControlVariableException:
 
 
 def _tree(text: str, path: str, note: Callable[[Diagnosis], None]) -> ast.Module:
-    source = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     try:
-        return _ast(source, path)
-    except SyntaxError as problem:
-        try:
-            tree = _ast(control_recovery.respell(source), path)
-        except (SyntaxError, ValueError, RecursionError, MemoryError, control_recovery.NotPython2):
-            raise _unparsable(path, str(problem)) from problem
-        note(
-            Diagnosis(
-                problem.lineno or 0, "", f"recovered from Python 2: {problem.msg}", "the body will not run on Python 3"
-            )
-        )
-        return tree
-    except (ValueError, RecursionError, MemoryError) as problem:
+        tree, complaint = control_recovery.tree(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as problem:
         raise _unparsable(path, str(problem) or type(problem).__name__) from problem
-
-
-def _ast(source: str, path: str) -> ast.Module:
-    is_fragile = sys.version_info < (3, 11) and len(source) > _LONGEST_CHAIN
-    if is_fragile and control_recovery.longest_chain(source) > _LONGEST_CHAIN:
-        raise RecursionError("an expression is nested too deep")
-    with warnings.catch_warnings():
-        # An invalid escape in a DOC text is a warning of Python 3, never a fault of the control file.
-        warnings.simplefilter("ignore")
-        return ast.parse(source, filename=path or "<string>")
+    if complaint is not None:
+        message = f"recovered from Python 2: {complaint.msg}"
+        note(Diagnosis(complaint.lineno or 0, "", message, "the body will not run on Python 3"))
+    return tree
 
 
 class _Variable(NamedTuple):

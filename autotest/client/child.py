@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, NoReturn, Optional
 from autotest.client import durable, encoding, error, process_tree, typed_json
 
 _GRACE_S = 2.0
-_MOST_REPORT = 1 << 20
+_MOST_REPORT = 4 << 20
 
 
 def run(function: Callable[[], None], reports: str, tmpdir: str, timeout_s: Optional[float] = None) -> None:
@@ -24,7 +24,7 @@ def run(function: Callable[[], None], reports: str, tmpdir: str, timeout_s: Opti
     pid = os.fork()
     if not pid:
         _be_child(function, reports)
-    status = process_tree.wait_for(pid, timeout_s)
+    status = process_tree.wait(pid) if timeout_s is None else process_tree.wait_for(pid, timeout_s)
     timed_out = status is None
     if status is None:
         status = process_tree.end_child(pid, _GRACE_S)
@@ -96,16 +96,19 @@ def _take_report(path: str) -> Optional[Dict[str, Any]]:
         return None
 
 
-def _revive(report: Dict[str, Any]) -> Exception:
+def _revive(report: Dict[str, Any]) -> BaseException:
     """The exception again, as its nearest class of ours that is built from plain arguments."""
-    args = report["args"] if isinstance(report.get("args"), tuple) else (str(report.get("text")),)
+    text = str(report.get("text"))
+    args = report["args"] if isinstance(report.get("args"), tuple) else (text,)
+    known = {kind.__name__: kind for kind in error.PUBLIC}
     for name in report.get("classes") or ():
-        for known in error.PUBLIC:
-            if known.__name__ == name and _is_plain(known):
-                return known(*args) if not issubclass(known, error.Unhandled) else known(args[0])
-    return error.UnhandledTestError(str(report.get("text")))
-
-
-def _is_plain(known: Any) -> bool:
-    ours = issubclass(known, (error.TestBaseException, error.JobError))
-    return ours and (known.__init__ is Exception.__init__ or issubclass(known, error.Unhandled))
+        kind = known.get(name)
+        if kind is None or not issubclass(kind, (error.TestBaseException, error.JobError)):
+            continue
+        if issubclass(kind, error.Unhandled):
+            return kind(text)
+        if kind.__init__ is Exception.__init__:
+            return kind(*args)
+        # CmdError and its like are not made of plain arguments; their text is all that is needed here.
+        args = (text,)
+    return error.UnhandledTestError(text)

@@ -3,7 +3,7 @@
 SystemExit
  JobContinue, JobComplete
 Exception
- AutotestError
+ AutotestError             Unhandled (the root of the three Unhandled... below)
   JobError                 UnhandledJobError, BarrierError > BarrierAbortError, InstallError, HarnessError,
                            HostInstallTimeoutError, HostInstallProfileError, ProfilerNotPresentError
   TestBaseException        (never raised itself)
@@ -60,9 +60,8 @@ class Unhandled(AutotestError):
             super().__init__(*unhandled.args)
         elif isinstance(unhandled, BaseException):
             lines = traceback.format_exception(type(unhandled), unhandled, unhandled.__traceback__)
-            super().__init__(
-                "Unhandled {}: {}\n{}".format(type(unhandled).__name__, describe(unhandled), "".join(lines)[-_MOST_TEXT:])
-            )
+            told = "".join(lines)[-_MOST_TEXT:].rstrip()
+            super().__init__(f"Unhandled {type(unhandled).__name__}: {describe(unhandled)}\n{told}")
         else:
             super().__init__(unhandled)
 
@@ -242,5 +241,5 @@ PUBLIC = tuple(
     value for value in list(globals().values())
     if isinstance(value, type) and issubclass(value, BaseException) and not value.__name__.startswith("_")
 )  # fmt: skip
-__all__ = ["context", "context_aware", "describe", "exception_context", "format_error", "get_context"]  # noqa: PLE0604
+__all__ = ["context", "context_aware", "describe", "exception_context", "format_error", "get_context"]
 __all__ += [exception_class.__name__ for exception_class in PUBLIC]

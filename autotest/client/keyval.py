@@ -18,9 +18,9 @@ _MEASURE = re.compile(r"([0-9]+(?:.[0-9]+)?)\+-([0-9]+(?:.[0-9]+)?)")
 
 
 class Iteration(NamedTuple):
-    """One block of ``results/keyval``; *index* counts from 1."""
+    """One block of ``results/keyval``; *number* counts from 1."""
 
-    index: int
+    number: int
     attr: Dict[str, str]
     perf: Dict[str, float]
 

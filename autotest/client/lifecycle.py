@@ -5,7 +5,6 @@ import fcntl
 import inspect
 import logging
 import os
-import shutil
 from typing import Any, Callable, Dict, Iterator, NamedTuple, Set, Tuple, Type
 
 from autotest.client import error, keyval, loader, logs, source, sysinfo
@@ -32,7 +31,6 @@ def run(job: Any, call: Call) -> None:
             _run_hooks(job, instance, call)
         finally:
             _write_sysinfo(call.outputdir)
-            shutil.rmtree(instance.tmpdir, ignore_errors=True)
 
 
 def _run_hooks(job: Any, instance: Any, call: Call) -> None:

@@ -4,7 +4,8 @@ import logging
 import os
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-_FORMAT = logging.Formatter("%(asctime)s %(levelname)-5.5s|%(module)10.10s:%(lineno)4.4d| %(message)s", "%m/%d %H:%M:%S")
+_LINE = "%(asctime)s %(levelname)-5.5s|%(module)10.10s:%(lineno)4.4d| %(message)s"
+_FORMAT = logging.Formatter(_LINE, "%m/%d %H:%M:%S")
 
 
 def to_folder(folder: str, name: str) -> None:
@@ -12,11 +13,21 @@ def to_folder(folder: str, name: str) -> None:
     os.makedirs(folder, exist_ok=True)
     for level in LEVELS:
         path = os.path.join(folder, f"{name}.{level}")
-        handler = logging.FileHandler(path, encoding="utf-8", delay=True)
-        # Not errors="surrogateescape": FileHandler learned it in Python 3.9 only.
+        handler = _PatientFileHandler(path, encoding="utf-8", delay=True)
         handler.setFormatter(_FORMAT)
         handler.setLevel(level)
         logging.getLogger().addHandler(handler)
+
+
+class _PatientFileHandler(logging.FileHandler):
+    """A log that does not stop a test which removed the folder of its own logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write *record*, or let it go."""
+        try:
+            super().emit(record)
+        except OSError:
+            self.handleError(record)
 
 
 def to_console() -> None:

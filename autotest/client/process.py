@@ -57,9 +57,8 @@ def run(
         status = _wait(command, stdin, out, err, timeout)
         result = CmdResult(command, _text_of(out), _text_of(err), status, round(time.monotonic() - started, 3))
     if status is None:
-        raise error.CmdTimeoutError(
-            command, result._replace(exit_status=-signal.SIGTERM), f"Command(s) did not complete within {timeout} seconds"
-        )
+        result = result._replace(exit_status=-signal.SIGTERM)
+        raise error.CmdTimeoutError(command, result, f"Command(s) did not complete within {timeout} seconds")
     if status != 0 and not ignore_status:
         raise error.CmdError(command, result, "Command returned non-zero exit status")
     return result
@@ -98,7 +97,7 @@ def _wait(
         given.write(encoding.to_bytes(stdin) if isinstance(stdin, str) else stdin or b"")
         given.seek(0)
         child = subprocess.Popen(command, shell=True, executable=shell, stdin=given, stdout=out, stderr=err)
-    status = process_tree.wait_for(child.pid, timeout)
+    status = process_tree.wait(child.pid) if timeout is None else process_tree.wait_for(child.pid, timeout)
     timed_out = status is None
     if status is None:
         status = process_tree.end_child(child.pid, _GRACE_S)

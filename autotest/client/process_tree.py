@@ -6,13 +6,20 @@ import time
 from typing import Dict, List, NamedTuple, Optional
 
 
+_DEATH_S = 2.0
+
+
 class Process(NamedTuple):
-    """One process; *started* (clock ticks since boot) tells it from a later one of the same pid."""
+    """One process; *started* (clock ticks since boot) tells it from a later one of the same pid.
+
+    *is_dead*: nothing is left of it but an exit status that nobody has read.
+    """
 
     pid: int
     parent: int
     group: int
     started: int
+    is_dead: bool
 
 
 def processes() -> List[Process]:
@@ -26,7 +33,7 @@ def _process(pid: str) -> Optional[Process]:
         with open(f"/proc/{pid}/stat", "rb") as stat:
             # The name in parentheses may hold anything, so count from its last parenthesis.
             words = stat.read().rpartition(b")")[2].split()
-        return Process(int(pid), int(words[1]), int(words[2]), int(words[19]))
+        return Process(int(pid), int(words[1]), int(words[2]), int(words[19]), words[0] in (b"Z", b"X"))
     except (OSError, ValueError, IndexError):
         return None
 
@@ -45,11 +52,18 @@ def descendants(pid: int) -> List[Process]:
 
 
 def kill(victims: List[Process]) -> None:
-    """SIGKILL those of *victims* that are still the same process."""
+    """SIGKILL those of *victims* that are still the same process, and give them a moment to be gone."""
     for victim in victims:
-        now = _process(str(victim.pid))
-        if now and now.started == victim.started:
+        if _is_running(victim):
             send(victim.pid, signal.SIGKILL)
+    deadline = time.monotonic() + _DEATH_S
+    while any(_is_running(victim) for victim in victims) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def _is_running(process: Process) -> bool:
+    now = _process(str(process.pid))
+    return now is not None and now.started == process.started and not now.is_dead
 
 
 def send(pid: int, number: int) -> None:
@@ -70,15 +84,18 @@ def end_child(pid: int, grace_s: float) -> int:
     if status is None:
         below = below + descendants(pid)
         send(pid, signal.SIGKILL)
-        status = os.waitpid(pid, 0)[1]
+        status = wait(pid)
     kill(below)
     return status
 
 
-def wait_for(pid: int, limit_s: Optional[float]) -> Optional[int]:
-    """Wait for our child *pid* to end: its wait status, or None once *limit_s* has passed. None waits forever."""
-    if limit_s is None:
-        return os.waitpid(pid, 0)[1]
+def wait(pid: int) -> int:
+    """Wait until our child *pid* has ended; its wait status."""
+    return os.waitpid(pid, 0)[1]
+
+
+def wait_for(pid: int, limit_s: float) -> Optional[int]:
+    """Wait for our child *pid* to end: its wait status, or None once *limit_s* has passed."""
     deadline = time.monotonic() + limit_s
     while True:
         done, status = os.waitpid(pid, os.WNOHANG)

@@ -160,7 +160,7 @@ class StatusLogger:
         self.folder = str(folder)
         self.name = name
         self.depth = depth
-        self._copy_name = copy_name or name
+        self.copy_name = copy_name or name
         self._clock = clock
 
     @property
@@ -191,7 +191,7 @@ class StatusLogger:
             return
         try:
             os.makedirs(os.path.join(self.folder, subdir), exist_ok=True)
-            _append(os.path.join(self.folder, subdir, self._copy_name), data)
+            _append(os.path.join(self.folder, subdir, self.copy_name), data)
         except OSError:
             # A test may have done anything to its own folder; the main log is the one that counts.
             return

@@ -89,9 +89,10 @@ class StepEngine:
         return found
 
     def _insert(self, position: int, step: StepRef, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> None:
+        function: Any = step
         if isinstance(step, (list, tuple)) and step:
-            step, args = step[0], (*step[1:], *args)
-        name = step if isinstance(step, str) else getattr(step, "__name__", None)
+            function, args = step[0], (*step[1:], *args)
+        name = function if isinstance(function, str) else getattr(function, "__name__", None)
         if not isinstance(name, str):
             raise error.StepError(f"{step!r} is neither a function nor the name of one; it cannot be a step")
         if callable(self._namespace.get(name)):

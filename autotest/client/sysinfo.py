@@ -9,9 +9,7 @@ from typing import Dict, List, Tuple
 from autotest.client import encoding, process_tree
 
 _COMMANDS = {"uname": "uname -a", "hostname": "hostname", "uptime": "uptime", "mount": "mount", "lscpu": "lscpu"}
-_FILES = {
-    name: "/proc/" + name for name in ("cmdline", "meminfo", "version", "cpuinfo", "modules", "interrupts", "partitions")
-}
+_PROC_FILES = ("cmdline", "meminfo", "version", "cpuinfo", "modules", "interrupts", "partitions")
 _LIMIT_S = 30.0
 _MOST_BYTES = 1 << 20
 
@@ -28,8 +26,8 @@ def collect_boot(folder: str) -> str:
             target = os.path.join(folder, f"boot.{count}")
             count += 1
         os.makedirs(target)
-        for name, path in _FILES.items():
-            _copy(path, os.path.join(target, name))
+        for name in _PROC_FILES:
+            _copy(f"/proc/{name}", os.path.join(target, name))
         _run_all(target)
     except Exception:
         # A machine that hides its facts can still run tests.

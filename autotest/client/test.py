@@ -29,9 +29,7 @@ class test:
         for folder in (self.resultsdir, self.profdir, self.debugdir):
             os.makedirs(folder, exist_ok=True)
         self.srcdir = os.path.join(job.tmpdir, type(self).__name__, "src")
-        self.tmpdir = tempfile.mkdtemp(
-            prefix=f"test-{os.getpid()}-", suffix="_" + self.tagged_testname, dir=job.tmpdir
-        )
+        self.tmpdir = tempfile.mkdtemp(prefix=f"test-{os.getpid()}-", suffix="_" + self.tagged_testname, dir=job.tmpdir)
         self.iteration = 0
         self.success = False
         self.failed_constraints: List[str] = []

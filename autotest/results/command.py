@@ -121,7 +121,7 @@ def _print(found: summary.SuiteSummary | summary.JobSummary) -> None:
         console.print(f"{name.replace('_', ' ')}: {escape(time) or '-'}")
     counted = ", ".join(f"{count} {word}" for word, count in sorted(found.counts.items()))
     if found.verdict is None:
-        console.print(f"suite {found.job_id} {escape(found.suite)} is {found.status}; so far: {counted or 'no results'}")
+        console.print(f"suite {found.job_id} {escape(found.suite)}: {found.status}; so far {counted or 'no results'}")
     else:
         message = found.verdict.message or "All tests passed."
         console.print(f"suite {found.job_id} {escape(found.suite)}: {message} (code {found.verdict.code}) {counted}")

@@ -51,10 +51,9 @@ def _take(line: bytes, attr: dict[str, str], perf: dict[str, float]) -> bool:
 def _measure(name: str, value: bytes, perf: dict[str, float]) -> bool:
     mean = _MEAN.match(value)
     try:
+        found = {name: _number(mean[1] if mean else value)}
         if mean:
-            found = {name: _number(mean[1]), f"{name}_dev": _number(mean[2])}
-        else:
-            found = {name: _number(value)}
+            found[f"{name}_dev"] = _number(mean[2])
     except ValueError:
         return False
     perf.update(found)

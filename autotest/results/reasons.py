@@ -10,11 +10,11 @@ _JOINT = b", "
 #: Comparing each with each is fastest up to here.
 _FEW = 16
 
-#: Reasons below this length are sought by scanning; above, by their first bytes.
+#: Reasons up to this length are sought at every place of the longer ones; the others where these first bytes stand.
 _PROBE = 12
 
-# A log written to be slow gets a longer text, not a slow parse: so many look-ups are worth the saving (about 2 s).
-_MOST_LOOKUPS = 20_000_000
+# A log written to be slow gets a longer text, not a slow parse: so many bytes are compared (about a second).
+_MOST_WORK = 300_000_000
 
 
 def combine(reasons: Iterable[bytes]) -> bytes:
@@ -22,7 +22,8 @@ def combine(reasons: Iterable[bytes]) -> bytes:
 
     The cost is linear in the length of the text for what tests write: reasons of few distinct lengths.
     """
-    distinct = {reason for reason in reasons if reason}
+    distinct = set(reasons)
+    distinct.discard(b"")
     if len(distinct) > 1:
         distinct -= _contained(distinct)
     return _JOINT.join(sorted(distinct))
@@ -39,27 +40,29 @@ def _contained(distinct: set[bytes]) -> set[bytes]:
         else:
             long[reason[:_PROBE]].add(len(reason))
     lengths = sorted(by_length)
+    cost = {probe: sum(sizes) for probe, sizes in long.items()}
     found: set[bytes] = set()
-    left = _MOST_LOOKUPS
+    left = _MOST_WORK
     for reason in sorted(distinct, key=len, reverse=True):
         if reason in found:
             continue
         size = len(reason)
         left -= size * (1 + len(lengths))
-        if left < 0:
-            break
         for length in lengths:
             if length < size:
-                found |= by_length[length].intersection(
-                    [reason[start : start + length] for start in range(size - length + 1)]
-                )
+                parts = [reason[start : start + length] for start in range(size - length + 1)]
+                found |= by_length[length].intersection(parts)
         for start in range(size - _PROBE):
             probe = reason[start : start + _PROBE]
-            if probe in long:
-                left -= len(long[probe])
+            if probe in cost:
+                left -= cost[probe]
+                if left < 0:
+                    return found
                 found.update(
                     part
                     for length in long[probe]
                     if start + length <= size and length < size and (part := reason[start : start + length]) in distinct
                 )
+        if left < 0:
+            return found
     return found

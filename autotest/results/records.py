@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from autotest.states import Outcome
 
@@ -29,11 +30,8 @@ class Iteration:
     perf: Mapping[str, float]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class TestRecord:
+class TestRecord(NamedTuple):
     """One test of one job. Times are aware and in UTC, None where the log gives none."""
-
-    __test__ = False  # pytest would collect it
 
     name: str
     subdir: str | None

@@ -109,22 +109,23 @@ def _job_keyvals(job_idx: int, pairs: Mapping[str, object]) -> None:
     row = tko.TkoJobKeyval
     # MariaDB's unique index takes A and a for one key.
     fold = str if database.is_sqlite() else str.casefold
-    wanted = {fold(key): (key, value) for key, value in ((_fit(row.key, k), _fit(row.value, v)) for k, v in pairs.items())}
     stored = {fold(old.key): old for old in row.select().where(row.job == job_idx)}
-    for folded, (_key, value) in wanted.items():
-        if folded in stored and stored[folded].value != value:
-            row.update(value=value).where(row.id == stored[folded].id).execute()
-    _insert(
-        row,
-        [{"job": job_idx, "key": key, "value": value} for folded, (key, value) in wanted.items() if folded not in stored],
-    )
+    fresh = {}
+    for key, value in ((stored_text(key, row.key.max_length), _fit(row.value, value)) for key, value in pairs.items()):
+        old = stored.get(fold(key))
+        if old is None:
+            fresh[fold(key)] = {"job": job_idx, "key": key, "value": value}
+        elif old.value != value:
+            row.update(value=value).where(row.id == old.id).execute()
+    _insert(row, fresh.values())
 
 
 def _kernels(records: Iterable[KernelRecord]) -> dict[str, int]:
     """kernel_idx by hash; kernels seen for the first time are inserted with their patches."""
     indexes: dict[str, int] = {}
     for record in {record.kernel_hash: record for record in records}.values():
-        found = tko.Kernel.select().where(tko.Kernel.kernel_hash == record.kernel_hash).order_by(tko.Kernel.kernel_idx).first()
+        same = tko.Kernel.select().where(tko.Kernel.kernel_hash == record.kernel_hash)
+        found = same.order_by(tko.Kernel.kernel_idx).first()
         indexes[record.kernel_hash] = found.kernel_idx if found else _new_kernel(record)
     return indexes
 
@@ -158,7 +159,7 @@ def _tests(job_idx: int, machine_idx: int, tests: Sequence[TestRecord], kernel_o
     """Bring the test rows of a job to *tests*; returns their test_idx, parallel to *tests*."""
     row = tko.TestResult
     statuses = _statuses()
-    wanted = [
+    wanted: list[dict[str, Any]] = [
         {
             "test": _fit(row.test, test.name),
             "subdir": _fit(row.subdir, test.subdir),
@@ -227,7 +228,12 @@ def _samples(indexes: list[int], tests: Sequence[TestRecord]) -> None:
     _insert(
         text,
         (
-            {"test": index, "iteration": one.index, "attribute": _fit(text.attribute, key), "value": _fit(text.value, value)}
+            {
+                "test": index,
+                "iteration": one.index,
+                "attribute": _fit(text.attribute, key),
+                "value": _fit(text.value, value),
+            }
             for index, one in samples
             for key, value in one.attr.items()
         ),

@@ -1,4 +1,4 @@
-"""Which results of a suite count, and as what: rows from facts, without a database (control-files-and-suites.md 4.9)."""
+"""Rows: which results of a suite count, and as what; from facts, without a database (control-files-and-suites 4.9)."""
 
 from __future__ import annotations
 

@@ -156,8 +156,8 @@ def _entries(ids: Any) -> Iterator[tuple[int, Entry]]:
     entry = afe.HostQueueEntry
     columns = (entry.status, entry.complete, entry.aborted, entry.reason, entry.execution_subdir)
     times = (entry.started_on, entry.finished_on)
-    query = entry.select(entry.job, afe.Host.hostname, *columns, *times).left_outer_join(afe.Host).where(entry.job.in_(ids))
-    for job_id, hostname, *rest in query.order_by(entry.id).tuples():
+    query = entry.select(entry.job, afe.Host.hostname, *columns, *times).left_outer_join(afe.Host)
+    for job_id, hostname, *rest in query.where(entry.job.in_(ids)).order_by(entry.id).tuples():
         yield job_id, Entry(hostname or "", *rest)
 
 
@@ -225,8 +225,8 @@ def _keyvals(job: afe.Job) -> dict[str, str]:
 
 def _timed_out(job: afe.Job, facts: SuiteFacts) -> bool:
     ends = [entry.finished_on for entry in facts.suite.entries if entry.aborted]
-    limit = job.created_on + datetime.timedelta(minutes=job.timeout_mins)
-    return any((end or database.utc_now()) > limit for end in ends)
+    length = datetime.timedelta(minutes=job.timeout_mins)
+    return any((end or database.utc_now()) - job.created_on > length for end in ends)
 
 
 def _timings(keyvals: Mapping[str, str], facts: SuiteFacts) -> dict[str, str]:

@@ -56,7 +56,8 @@ def _iteration(iteration: Iteration) -> dict[str, Any]:
 
 
 def _kernel(kernel: KernelRecord) -> dict[str, Any]:
-    return {"base": kernel.base, "kernel_hash": kernel.kernel_hash, "patches": [list(patch) for patch in kernel.patches]}
+    patches = [list(patch) for patch in kernel.patches]
+    return {"base": kernel.base, "kernel_hash": kernel.kernel_hash, "patches": patches}
 
 
 def _time_or_text(value: datetime.datetime | str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""The verdict on a suite: the worst of what its views say, as run_suite's exit code (control-files-and-suites.md 4.8)."""
+"""The verdict on a suite: the worst of what its views say, as run_suite's exit code (control-files-and-suites 4.8)."""
 
 from __future__ import annotations
 

@@ -1,26 +1,32 @@
 """Status log version 1: the state machine that turns lines into tests (results-and-tko.md section 5.2).
 
 *strict* repeats upstream's quirks Q1 to Q5; otherwise they are fixed as section 10 recommends. What makes upstream
-lose a whole job (Q8) has no result that could be repeated: in both modes it is told, stepped over, and the rest is read.
+lose a whole job (Q8) has no result to repeat: in both modes it is told, stepped over, and the rest is read.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from autotest.results import iterations, kernels, keyvals, reasons, status_lines
 from autotest.results.folder import Oddities, ResultsFolder
 from autotest.results.job_record import moment_of
-from autotest.results.records import Iteration, JobRecord, JobResult, KeyvalValue, TestRecord
+from autotest.results.records import Iteration, JobRecord, JobResult, KernelRecord, KeyvalValue, TestRecord
 from autotest.results.status_lines import ABSENT, LADDER, NOSTATUS, RANK, Kind
 from autotest.states import Outcome
 
-_ABORT, _FAIL, _RUNNING = RANK[Outcome.ABORT], RANK[Outcome.FAIL], RANK[Outcome.RUNNING]
+_ABORT, _FAIL = RANK[Outcome.ABORT], RANK[Outcome.FAIL]
 _CLIENT_MAY_SHOW = (_ABORT, RANK[Outcome.TEST_NA])
 _GOOD = RANK[Outcome.GOOD]
 _TAST = b"tast."
+
+# Seconds of so few digits are a time that every datetime can hold.
+_SURE_DIGITS = 11
+_UTC = datetime.timezone.utc
+_from_epoch = datetime.datetime.fromtimestamp
 
 
 @dataclasses.dataclass(slots=True)
@@ -33,6 +39,16 @@ class _Group:
     name: bytes | None = None
     #: Place of the CLIENT_JOB record that this group opened.
     client: int | None = None
+
+
+class _Opened(NamedTuple):
+    """A record that waits for its end."""
+
+    name: bytes | None
+    subdir: bytes | None
+    reason: bytes
+    started: bytes | None
+    kernel: KernelRecord
 
 
 class _Machine:
@@ -57,7 +73,7 @@ class _Machine:
         self._number = 0
         self._last_fields = b""
         self._job_reason = b""
-        self.records = [self._record(b"SERVER_JOB", ABSENT, _RUNNING, b"", None)]
+        self._records: list[TestRecord | _Opened] = [_Opened(b"SERVER_JOB", ABSENT, b"", None, self._kernel)]
 
     def run(self) -> JobResult:
         """Read the whole log of the folder."""
@@ -66,8 +82,8 @@ class _Machine:
             for block in status_lines.lines(stream) if stream else ():
                 self._read(block)
         self._close_all()
-        job, host = self._job, self._job.host_attributes
-        self.records[0] = TestRecord(
+        job = self._job
+        self._records[0] = TestRecord(
             name="SERVER_JOB",
             subdir=ABSENT.decode(),
             status=job.exit_status,
@@ -75,9 +91,10 @@ class _Machine:
             started_time=job.started_time,
             finished_time=job.finished_time,
             kernel=self._kernel,
-            attributes=host,
+            attributes=job.host_attributes,
         )
-        return JobResult(job, self._kernel, tuple(self.records), self._oddities.lines())
+        tests = tuple(self._left_running(record) if isinstance(record, _Opened) else record for record in self._records)
+        return JobResult(job, self._kernel, tests, self._oddities.lines())
 
     def _read(self, lines: list[bytes]) -> None:
         split, codes, groups = status_lines.split, status_lines.CODES, self._groups
@@ -124,15 +141,15 @@ class _Machine:
             number = self._clients_closed if self._strict else self._clients_opened
             self._clients_opened += 1
             group.name = b"CLIENT_JOB.%d" % number
-            group.client = len(self.records)
+            group.client = len(self._records)
             self._forget_pending()
-            self.records.append(self._record(group.name, None, _RUNNING, reason, group.started))
+            self._records.append(_Opened(group.name, None, reason, group.started, self._kernel))
         elif depth == self._base + 1:
-            self._current = len(self.records)
+            self._current = len(self._records)
             self._reasons = {reason}
             self._forget_pending()
             group.name = name
-            self.records.append(self._record(name, subdir, _RUNNING, reason, group.started))
+            self._records.append(_Opened(name, subdir, reason, group.started, self._kernel))
 
     def _forget_pending(self) -> None:
         if not self._strict:
@@ -220,9 +237,9 @@ class _Machine:
             self._boots += 1
         record = self._record(name, subdir, rank, text, group.started if group else None, fields)
         if place is None:
-            self.records.append(record)
+            self._records.append(record)
         else:
-            self.records[place] = record
+            self._records[place] = record
         self._current = None
         self._clear()
 
@@ -247,43 +264,50 @@ class _Machine:
         return f"Job aborted by {job.aborted_by}{when}".encode("utf-8", "surrogateescape")
 
     def _record(
-        self,
-        name: bytes | None,
-        subdir: bytes | None,
-        rank: int,
-        reason: bytes,
-        started: bytes | None,
-        fields: bytes | None = None,
+        self, name: bytes | None, subdir: bytes | None, rank: int, reason: bytes, started: bytes | None, fields: bytes
     ) -> TestRecord:
-        """A record; one that is RUNNING (no *fields* of an end) carries no files."""
-        attributes: dict[str, KeyvalValue] = {}
-        samples: tuple[Iteration, ...] = ()
-        if fields is not None:
-            attributes, samples = self._files(name, subdir)
+        attributes, samples = self._files(name, subdir)
         return TestRecord(
-            name=_text(name or b""),
-            subdir=None if subdir is None else _text(subdir),
-            status=LADDER[rank],
-            reason=_text(reason),
-            started_time=self._moment(started),
-            finished_time=None if fields is None else self._moment(status_lines.timestamp_of(fields)),
-            kernel=self._kernel,
-            attributes=attributes,
-            iterations=samples,
+            _text(name or b""),
+            None if subdir is None else _text(subdir),
+            LADDER[rank],
+            _text(reason),
+            self._moment(started),
+            self._moment(status_lines.timestamp_of(fields)),
+            self._kernel,
+            attributes,
+            samples,
+        )
+
+    def _left_running(self, opened: _Opened) -> TestRecord:
+        """A record that nothing completed: it carries no files."""
+        return TestRecord(
+            name=_text(opened.name or b""),
+            subdir=None if opened.subdir is None else _text(opened.subdir),
+            status=Outcome.RUNNING,
+            reason=_text(opened.reason),
+            started_time=self._moment(opened.started),
+            finished_time=None,
+            kernel=opened.kernel,
+            attributes={},
         )
 
     def _moment(self, text: bytes | None) -> datetime.datetime | None:
         if text is None:
             return None
+        if text.isdigit() and len(text) <= _SURE_DIGITS:
+            return _from_epoch(int(text), _UTC)
         epoch = status_lines.epoch_of(text)
         moment = None if epoch is None else moment_of(epoch)
         if moment is None:
             self._note(f"timestamp {_shown(text)} is no time; left out")
         return moment
 
-    def _files(self, name: bytes | None, subdir: bytes | None) -> tuple[dict[str, KeyvalValue], tuple[Iteration, ...]]:
+    def _files(
+        self, name: bytes | None, subdir: bytes | None
+    ) -> tuple[Mapping[str, KeyvalValue], tuple[Iteration, ...]]:
         """Attributes and iterations of one test (section 5.3)."""
-        host = dict(self._job.host_attributes)
+        host = self._job.host_attributes
         tast = name is not None and name.startswith(_TAST)
         place = b"tast" if tast else subdir
         if place is None or not self._folder.may_have(place):

@@ -161,6 +161,21 @@ def queued_wake(entry: HostQueueEntry) -> Wake:
     return wakes.entry_queued(entry.queue_key, entry.priority, bound, f"{short_name(entry.job)}, job {entry.job_id}")
 
 
+def waiting_wake(key: str) -> list[Wake]:
+    """The wake of the entry that the queue *key* would serve next, if any waits."""
+    entry = (
+        HostQueueEntry.select()
+        .where(
+            HostQueueEntry.status == EntryStatus.QUEUED.value,
+            HostQueueEntry.active == False,  # noqa: E712 - an SQL expression
+            HostQueueEntry.queue_key == key,
+        )
+        .order_by(HostQueueEntry.priority.desc(), HostQueueEntry.id)
+        .first()
+    )
+    return [queued_wake(entry)] if entry is not None else []
+
+
 def short_name(job: Job) -> str:
     """The test's own name: the job's name without ``<build>/<suite>/``."""
     return (job.name or "").rsplit("/", 1)[-1]

@@ -12,7 +12,7 @@ import datetime
 from autotest.models.afe import SYSTEM_USER, Host, HostQueueEntry, SpecialTask
 from autotest.models.database import transaction
 from autotest.models.lab import Lab, Lease
-from autotest.scheduler import hosts, leases, retreat
+from autotest.scheduler import hosts, leases, retreat, steps
 from autotest.scheduler.wakes import Wake
 from autotest.settings import Settings
 from autotest.states import HostStatus, Step, TaskKind
@@ -82,6 +82,31 @@ def overdue(lab: Lab, settings: Settings, now: datetime.datetime) -> list[Wake]:
             ).execute()
         woken.append(leases.step_wake(lease, lab.name))
     return woken
+
+
+def aborted(lab: Lab, now: datetime.datetime) -> tuple[list[int], list[Wake]]:
+    """Aborts that reached work of this lab (section 2.6). A step that only waits is given up here and its host is free.
+
+    Returns the tokens of the steps that run, whose child the worker must kill, and the wakes of the freed hosts.
+    """
+    running: list[int] = []
+    woken: list[Wake] = []
+    hit = (
+        Lease.select(Lease, HostQueueEntry)
+        .join(HostQueueEntry)
+        .where(Lease.lab == lab.id, Lease.released_at.is_null(), HostQueueEntry.aborted == True)  # noqa: E712
+    )
+    for lease in hit:
+        if lease.due_at is None:
+            running.append(lease.id)
+        else:
+            woken += steps.give_up(lease.id, Step(lease.step), now)
+    return running, woken
+
+
+def due_in(settings: Settings) -> datetime.timedelta:
+    """How long a step may wait for its message before it is sent again."""
+    return datetime.timedelta(seconds=settings.step_due)
 
 
 class Watch:

@@ -40,6 +40,11 @@ class Ended(NamedTuple):
     cause: str
     outcome: StepOutcome | None
 
+    @classmethod
+    def not_begun(cls, reason: str) -> Ended:
+        """No child could be started, for a reason that another attempt would meet as well."""
+        return cls("ended", StepOutcome(ok=False, reason=reason))
+
     @property
     def ok(self) -> bool:
         return self.cause == "ended" and self.outcome is not None and self.outcome.ok
@@ -70,9 +75,7 @@ def begin(token: int, step: Step, settings: Settings, now: datetime.datetime) ->
         host = Host.get_by_id(lease.host_id)
         entry = HostQueueEntry.get_or_none(HostQueueEntry.id == lease.entry_id)
         if entry is not None and entry.aborted:
-            retreat.end_task(lease, success=False, now=now, aborted=True)
-            woken = retreat.abort(entry, None, now)
-            return None, woken + _free_host(lease, host, "aborted", now)
+            return None, _give_up(lease, entry, host, now)
         info = hosts.info(host)
         if step is Step.RUN_TEST:
             return _begin_run(lease, entry, host, info, settings, now), []
@@ -92,6 +95,21 @@ def end(token: int, step: Step, ended: Ended, settings: Settings, now: datetime.
         if step is Step.REPAIR:
             return _end_repair(lease, host, ended, settings, now)
         return _end_pre_job(lease, entry, host, ended, settings, now)
+
+
+def give_up(token: int, step: Step, now: datetime.datetime) -> list[Wake]:
+    """End the aborted entry of a lease whose step has not begun. Does nothing when somebody began it meanwhile."""
+    with transaction():
+        lease = Lease.get_or_none(Lease.id == token)
+        entry = HostQueueEntry.get_or_none(HostQueueEntry.id == lease.entry_id) if lease is not None else None
+        if entry is None or not entry.aborted or not _take(lease, step):
+            return []
+        return _give_up(lease, entry, Host.get_by_id(lease.host_id), now)
+
+
+def _give_up(lease: Lease, entry: HostQueueEntry, host: Host, now: datetime.datetime) -> list[Wake]:
+    retreat.end_task(lease, success=False, now=now, aborted=True)
+    return retreat.abort(entry, None, now) + _free_host(lease, host, "aborted", now)
 
 
 def _take(lease: Lease, step: Step) -> bool:

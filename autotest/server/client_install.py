@@ -39,7 +39,8 @@ def install(host: remote.RemoteHost, run: str, files: Mapping[str, bytes], tests
     """
     client = client_package.client()
     wanted = {package.name: package for package in (client, *tests.values())}
-    listing = host.run(f"mkdir -p {shlex.quote(host.client_dir)}/packages && ls {shlex.quote(host.client_dir)}/packages")
+    packages = shlex.quote(f"{host.client_dir}/packages")
+    listing = host.run(f"mkdir -p {packages} && ls {packages}", timeout_s=60)
     present = set(listing.stdout.split())
     with tempfile.TemporaryFile() as bundle:
         with tarfile.open(fileobj=bundle, mode="w") as tar:

@@ -15,7 +15,10 @@ from typing import NamedTuple
 import autotest
 from autotest import errors
 
-_MAIN = '"""Runs the client."""\n\nimport runpy\n\nrunpy.run_module("autotest.client", run_name="__main__", alter_sys=True)\n'
+_MAIN = b"""import runpy
+
+runpy.run_module("autotest.client", run_name="__main__", alter_sys=True)
+"""
 _LEFT_OUT = frozenset({"__pycache__", ".git"})
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -59,7 +62,7 @@ def tests(roots: Sequence[str]) -> dict[str, Package]:
     found: dict[str, Package] = {}
     for root in map(Path, roots):
         if not root.is_dir():
-            raise errors.ConfigError(f"test root {root} is not a folder; tests are looked for in <root>/<test>/<test>.py")
+            raise errors.ConfigError(f"test root {root} is not a folder; tests lie in <root>/<test>/<test>.py")
         for folder in sorted(root.iterdir()):
             if folder.name not in found and (folder / f"{folder.name}.py").is_file():
                 found[folder.name] = _test(folder)

@@ -25,7 +25,18 @@ _PAUSED = "5"
 _REBOOTED = "rebooted"
 # Written by us or by the ledger; a DUT has no say in them.
 _OURS = frozenset(
-    "keyval status status.log control control.srv job.json outcome.json host_keyvals uncollected_logs job_failure".split()
+    {
+        "control",
+        "control.srv",
+        "host_keyvals",
+        "job.json",
+        "job_failure",
+        "keyval",
+        "outcome.json",
+        "status",
+        "status.log",
+        "uncollected_logs",
+    }
 )
 
 logger = logging.getLogger(__name__)
@@ -78,7 +89,7 @@ class ClientRun:
 
     def _go_on_until_end(self) -> str:
         """The client's last exit code, after as many sections as its reboots make."""
-        unexpected = 0
+        hostname, unexpected = self._host.hostname, 0
         code = self._section(resume=False)
         while True:
             if code == _PAUSED and self._stream.is_rebooting:
@@ -87,7 +98,7 @@ class ClientRun:
                 unexpected += 1
                 if unexpected > _MOST_UNEXPECTED_REBOOTS:
                     raise errors.RebootFailed(
-                        self._host.hostname, f"{self._host.hostname} rebooted {unexpected} times unasked; the job ends here"
+                        hostname, f"{hostname} rebooted {unexpected} times unasked; it is given up"
                     )
             else:
                 return code
@@ -96,7 +107,7 @@ class ClientRun:
     def _section(self, resume: bool) -> str:
         """One life of the client: start it and follow it to its exit code; _REBOOTED when the DUT rebooted under it."""
         self._prepare(resume)
-        started = False
+        hostname, started = self._host.hostname, False
         while True:
             try:
                 if not started:
@@ -104,7 +115,7 @@ class ClientRun:
                     started = True
                 code = self._follow()
                 if code == _LOST and self._host.boot_id() != self._boot_id:
-                    raise errors.HostUnreachable(self._host.hostname, f"{self._host.hostname} went down under its client")
+                    raise errors.HostUnreachable(hostname, f"{hostname} went down under its client")
                 return code
             except errors.HostUnreachable as problem:
                 if self._stream.is_rebooting:
@@ -134,11 +145,11 @@ class ClientRun:
             *self._run_arguments(),
             *(["--continue"] if resume else []),
         ]
+        hostname = self._host.hostname
         answer = self._host.run(shlex.join(words), timeout_s=120).stdout.split()
         if len(answer) != 2 or answer[0] != "started" or not answer[1].isdigit():
             raise errors.ClientProtocolError(
-                self._host.hostname,
-                f"{self._host.hostname}: the client did not say that it started but {remote.shorten(' '.join(answer))!r}",
+                hostname, f"{hostname}: the client did not start but said {remote.shorten(' '.join(answer))!r}"
             )
         self._group = int(answer[1])
 
@@ -159,7 +170,8 @@ class ClientRun:
         ]
 
     def _is_started(self) -> bool:
-        return self._host.run(f"[ -e {shlex.quote(self._run)}/alive ]", timeout_s=60, ignore_status=True).exit_status == 0
+        probe = f"[ -e {shlex.quote(self._run)}/alive ]"
+        return self._host.run(probe, timeout_s=60, ignore_status=True).exit_status == 0
 
     def _follow(self) -> str:
         offset = self._stream.begin()
@@ -179,7 +191,8 @@ class ClientRun:
         limit = self._host.limit("disconnect_limit", DISCONNECT_LIMIT_S)
         if not self._host.wait_up(limit):
             raise errors.HostUnreachable(
-                self._host.hostname, f"{self._host.hostname} died during the test and did not come back within {limit:g} s"
+                self._host.hostname,
+                f"{self._host.hostname} died during the test and did not come back within {limit:g} s",
             )
         self._host.take()
         before, self._boot_id = self._boot_id, self._host.boot_id()
@@ -189,7 +202,8 @@ class ClientRun:
         """Wait for the reboot that the client asked for. Raises RebootFailed, with the log as in section 3.4."""
         hostname = self._host.hostname
         self._host.close()
-        down, up = self._host.limit("down_limit", remote.DOWN_LIMIT_S), self._host.limit("boot_limit", remote.BOOT_LIMIT_S)
+        down = self._host.limit("down_limit", remote.DOWN_LIMIT_S)
+        up = self._host.limit("boot_limit", remote.BOOT_LIMIT_S)
         if not self._host.wait_down(self._boot_id, down):
             raise self._reboot_failed(f"{hostname} failed to shutdown after {down:g}s")
         self._host.close()
@@ -217,9 +231,7 @@ class ClientRun:
         if self._group is None:
             return
         try:
-            self._host.execute(
-                self._host.fence.killing(self._group), timeout_s=_KILL_LIMIT_S, connect_s=_KILL_LIMIT_S
-            )
+            self._host.execute(self._host.fence.killing(self._group), timeout_s=_KILL_LIMIT_S, connect_s=_KILL_LIMIT_S)
         except errors.HostError as problem:
             logger.warning("the client may still run, until the next lease: %s", problem)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 from autotest import errors
 from autotest.client import encoding, status_log
@@ -12,6 +13,7 @@ _EXIT = b"AUTOTEST_EXIT:"
 _LONGEST_LINE = 1024 * 1024
 _MOST_BYTES = 64 * 1024 * 1024
 _MOST_COMPLAINTS = 20
+_TIMESTAMP = re.compile(r"[0-9]{1,11}")
 
 logger = logging.getLogger(__name__)
 
@@ -57,11 +59,11 @@ class ClientStream:
             self._flush()
         if len(self._unread) > _LONGEST_LINE:
             raise errors.ClientProtocolError(
-                self._hostname, f"{self._hostname}: a status line has more than {_LONGEST_LINE} bytes; the client was given up"
+                self._hostname, f"{self._hostname}: a status line is longer than {_LONGEST_LINE} bytes"
             )
         if self._offset > _MOST_BYTES:
             raise errors.OutputFlood(
-                self._hostname, f"{self._hostname} reported more than {_MOST_BYTES} bytes of status; the client was given up"
+                self._hostname, f"{self._hostname} reported more than {_MOST_BYTES} bytes of status"
             )
 
     def _take(self, line: bytes) -> None:
@@ -83,9 +85,11 @@ class ClientStream:
             entry = status_log.StatusEntry.parse("\n".join(block))
             if entry.is_end and self._job.depth <= self._base:
                 raise ValueError(f"{block[0]!r} ends a group that the client never began")
+            if not _TIMESTAMP.fullmatch(entry.fields.get("timestamp", "0")):
+                raise ValueError(f"{block[0]!r} has no sensible timestamp")
             self._job.record(entry.code, entry.subdir, entry.operation, entry.message, entry.fields)
             self.last = entry
-        except (ValueError, OverflowError, OSError) as problem:
+        except ValueError as problem:
             self._complain(problem)
 
     def _complain(self, problem: Exception) -> None:

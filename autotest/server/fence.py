@@ -4,8 +4,8 @@ Plain POSIX sh and flock(1), because a DUT under repair may have no Python. Belo
 newest token that was seen, ``groups/<token>/<pgid>`` is an empty file for each process group that a lease started, and
 ``groups/<token>/boot_id`` tells whether those numbers still mean anything.
 
-A command is refused when the file holds a *greater* token. A smaller or absent one means that the DUT forgot (its disk is
-read-only, was wiped or lost power before the write reached it), and must not lock the holder out of repairing it.
+A command is refused when the file holds a *greater* token. A smaller or absent one means that the DUT forgot (its disk
+is read-only, was wiped, or lost power before the write reached it), and must not lock the holder out of repairing it.
 """
 
 from __future__ import annotations
@@ -90,12 +90,10 @@ class Fence:
         return f"{self.client_dir}/groups/{self.token}"
 
     def raising(self) -> str:
-        """The lease's first command: raise the token and kill what older leases left. May be given again at any time."""
+        """The lease's first command: raise the token, kill what older leases left. May be given again at any time."""
         if self.token == 0:
             return _script(f"mkdir -p {shlex.quote(self.groups)}")
-        script = _RAISE.format(
-            token=self.token, boot_id_file=shlex.quote(self.boot_id_file), unwritable=_UNWRITABLE
-        )
+        script = _RAISE.format(token=self.token, boot_id_file=shlex.quote(self.boot_id_file), unwritable=_UNWRITABLE)
         return _script(self._place() + _KILL + script)
 
     def wrap(self, command: str) -> str:

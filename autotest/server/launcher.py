@@ -34,12 +34,15 @@ class ChildEnd(NamedTuple):
     cause: Cause
 
 
+_LOST = ChildEnd(None, None, "lost")
+
+
 @dataclasses.dataclass
 class _Running:
     folder: Path
     ended: threading.Event = dataclasses.field(default_factory=threading.Event)
     pid: int | None = None
-    end: ChildEnd = ChildEnd(None, None, "lost")
+    end: ChildEnd = _LOST
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,11 +75,11 @@ class Launcher:
         After *deadline_s* seconds the child stops its DUT and ends. Raises RuntimeError after close().
         """
         running = _Running(folder)
-        order = {"do": "run", "id": next(self._numbers), "folder": str(folder.absolute()), "deadline_s": deadline_s}
+        number = next(self._numbers)
         with self._lock:
             server = self._live_server()
-            server.running[order["id"]] = running
-            _send(server, order)
+            server.running[number] = running
+            _send(server, {"do": "run", "id": number, "folder": str(folder.absolute()), "deadline_s": deadline_s})
         running.ended.wait()
         return running.end
 

@@ -22,8 +22,8 @@ def unpack(archive: Path, folder: Path, limit_bytes: int, wanted: Callable[[Pure
     """Unpack the tar file *archive* into *folder*; returns a line for each member that was refused.
 
     Only files, folders and symbolic links that stay inside are made, with plain permissions; nothing is written through
-    a link, and *wanted* (a relative path) may decline more. Raises OSError when the disk does, and BadResultsFolder when
-    *archive* is no tar file or unpacks to more than *limit_bytes*.
+    a link, and *wanted* (a relative path) may decline more. Raises OSError when the disk does, and BadResultsFolder
+    when *archive* is no tar file or unpacks to more than *limit_bytes*.
     """
     refused: list[str] = []
     links: list[tuple[PurePosixPath, str]] = []

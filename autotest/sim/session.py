@@ -9,22 +9,38 @@ import random
 import signal
 import subprocess
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import asyncssh
 
 from autotest.sim import layout
 from autotest.sim.faults import Fault
 
-if TYPE_CHECKING:
-    from autotest.sim.dut import Dut
-
 _CHUNK = 65536
 _REFUSED = 126
 _GONE = (asyncssh.Error, OSError, asyncio.IncompleteReadError)
 
 
-async def serve(channel: asyncssh.SSHServerProcess[bytes], dut: Dut) -> None:
+class Machine(Protocol):
+    """What a command needs of its DUT. *awake* is clear while the DUT hangs; *latency* is in seconds."""
+
+    root: Path
+    environment: dict[str, str]
+    awake: asyncio.Event
+    commands_met: int
+
+    @property
+    def latency(self) -> float: ...
+
+    def has(self, kind: str) -> bool: ...
+
+    def struck_by(self, command: str) -> Fault | None: ...
+
+    async def wait_for(self, process: subprocess.Popen[bytes]) -> int: ...
+
+
+async def serve(channel: asyncssh.SSHServerProcess[bytes], dut: Machine) -> None:
     """Run the command of *channel* on *dut* to its end. A client that goes away is not an error."""
     with contextlib.suppress(*_GONE):
         dut.commands_met += 1
@@ -53,7 +69,9 @@ async def _babble(channel: asyncssh.SSHServerProcess[bytes], fault: Fault) -> No
     channel.exit(0)
 
 
-async def _run(channel: asyncssh.SSHServerProcess[bytes], dut: Dut, command: str | None, drop: Fault | None) -> None:
+async def _run(
+    channel: asyncssh.SSHServerProcess[bytes], dut: Machine, command: str | None, drop: Fault | None
+) -> None:
     try:
         process = _start(dut, command)
     except OSError as problem:
@@ -84,7 +102,7 @@ async def _run(channel: asyncssh.SSHServerProcess[bytes], dut: Dut, command: str
             cut.cancel()
 
 
-def _start(dut: Dut, command: str | None) -> subprocess.Popen[bytes]:
+def _start(dut: Machine, command: str | None) -> subprocess.Popen[bytes]:
     # A session of its own, as sshd gives it; text=False and bufsize=0, so that the pipes are bare file descriptors.
     return subprocess.Popen(
         layout.argv(command, layout.disk_is_full(dut.root), dut.has("readonly")),
@@ -147,7 +165,7 @@ def _send_signal(process: subprocess.Popen[bytes], name: str) -> None:
 
 
 async def _pump(
-    pipe: Any, writer: asyncssh.SSHWriter[bytes], dut: Dut, limit: int | None, at_limit: Callable[[], None]
+    pipe: Any, writer: asyncssh.SSHWriter[bytes], dut: Machine, limit: int | None, at_limit: Callable[[], None]
 ) -> None:
     """Carry *pipe* to *writer* until its end; after *limit* bytes call *at_limit* and stop."""
     loop = asyncio.get_running_loop()

@@ -20,16 +20,16 @@ def apply(info: HostInfo, client: paramiko.SSHClient) -> None:
 
     Raises ConfigError for an unknown ``host_key_policy`` and for a known_hosts file that cannot be read.
     """
-    path = known_hosts(info)
+    hostname, path = info.hostname, known_hosts(info)
     policy = info.get("host_key_policy", PINNED)
     if policy not in (PINNED, TRUST_FIRST):
-        raise errors.ConfigError(f"{info.hostname}: host_key_policy is {policy!r}; it must be {PINNED} or {TRUST_FIRST}")
+        raise errors.ConfigError(f"{hostname}: host_key_policy is {policy!r}; it must be {PINNED} or {TRUST_FIRST}")
     if path.exists():
         try:
             client.load_host_keys(str(path))
         except (OSError, paramiko.SSHException) as problem:
-            raise errors.ConfigError(f"{info.hostname}: known_hosts file {path} cannot be read: {problem}") from problem
-    client.set_missing_host_key_policy(_TrustFirst(info.hostname, path) if policy == TRUST_FIRST else _Pinned(info.hostname, path))
+            raise errors.ConfigError(f"{hostname}: known_hosts file {path} cannot be read: {problem}") from problem
+    client.set_missing_host_key_policy((_TrustFirst if policy == TRUST_FIRST else _Pinned)(hostname, path))
 
 
 def known_hosts(info: HostInfo) -> Path:

@@ -125,7 +125,7 @@ class RemoteHost(abc.ABC):
         stderr = encoding.to_text(result.stderr)
         self.fence.check(result.exit_status, stderr)
         if self.fence.is_unwritable(stderr):
-            logger.warning("%s cannot write %s/lease; stray commands will not be refused", self.hostname, self.client_dir)
+            logger.warning("%s cannot write %s/lease; strays will not be refused", self.hostname, self.client_dir)
 
     def run(
         self,
@@ -225,9 +225,9 @@ class RemoteHost(abc.ABC):
 
     def _reboot(self) -> None:
         old = self.boot_id()
-        command = self.info.get("reboot_command", "reboot")
+        later = shlex.quote(f"sleep 1; {self.info.get('reboot_command', 'reboot')}")
         try:
-            self.run(f"sync; nohup sh -c {shlex.quote(f'sleep 1; {command}')} >/dev/null 2>&1 </dev/null &", timeout_s=60)
+            self.run(f"sync; nohup sh -c {later} >/dev/null 2>&1 </dev/null &", timeout_s=60)
         except errors.HostError as problem:
             self.record("ABORT", "", "reboot.start", "reboot command failed")
             raise errors.RebootFailed(self.hostname, f"{self.hostname}: reboot command failed: {problem}") from problem

@@ -16,6 +16,7 @@ import paramiko
 from autotest import errors
 from autotest.host_info import HostInfo
 from autotest.server import fence as fences
+from autotest.server import interruption
 from autotest.server.hosts import host_keys, remote
 
 CONNECT_LIMIT_S = 30.0
@@ -23,6 +24,7 @@ _PING_EVERY_S = 15.0
 _CHUNK = 64 * 1024
 _BANNER_LIMIT = 64 * 1024
 _KILL_LIMIT_S = 5.0
+_HASTY_KILL_LIMIT_S = 0.4
 
 logger = logging.getLogger(__name__)
 
@@ -61,17 +63,18 @@ class SSHHost(remote.RemoteHost):
         transport = self._transport(min(connect_s, timeout_s))
         channel = self._start(transport, command, deadline)
         run = _Run(self, channel, command, timeout_s, deadline, keep, on_stdout)
-        finished = False
         try:
-            result = run.drive(stdin)
-            finished = True
-            return result
+            return run.drive(stdin)
         except (EOFError, OSError, paramiko.SSHException) as problem:
             raise self._lost(command, problem) from problem
+        except errors.HostError:
+            self._stop(run.group, transport, _KILL_LIMIT_S)
+            raise
+        except interruption.Interrupted:
+            self._stop(run.group, transport, _HASTY_KILL_LIMIT_S)
+            raise
         finally:
             channel.close()
-            if not finished:
-                self._stop(run.group, transport)
 
     def answers(self, limit_s: float) -> bool:
         """Whether the SSH server still opens a channel on the connection that we have."""
@@ -105,15 +108,15 @@ class SSHHost(remote.RemoteHost):
                     ) from problem
                 raise self._lost(command, problem) from problem
 
-    def _stop(self, group: int | None, transport: paramiko.Transport) -> None:
+    def _stop(self, group: int | None, transport: paramiko.Transport, limit_s: float) -> None:
         """Kill what a command left behind: without a terminal it outlives its channel."""
         if group is None or not transport.is_active():
             return
-        with _closing_after(_KILL_LIMIT_S, transport):
+        with _closing_after(limit_s, transport):
             try:
-                channel = transport.open_session(timeout=_KILL_LIMIT_S)
+                channel = transport.open_session(timeout=limit_s)
                 channel.exec_command(self.fence.killing(group))
-                channel.status_event.wait(_KILL_LIMIT_S)
+                channel.status_event.wait(limit_s)
                 channel.close()
             except (EOFError, OSError, paramiko.SSHException) as problem:
                 logger.warning("%s: process group %d could not be killed: %s", self.hostname, group, problem)
@@ -177,7 +180,7 @@ class SSHHost(remote.RemoteHost):
             ) from problem
         except (EOFError, OSError, paramiko.SSHException) as problem:
             client.close()
-            timed_out = isinstance(problem, socket.timeout) or (wire is not None and late.is_set())
+            timed_out = isinstance(problem, TimeoutError) or (wire is not None and late.is_set())
             fact = f"did not answer SSH within {limit_s:.0f} s" if timed_out else f"does not answer SSH: {problem}"
             raise errors.HostUnreachable(self.hostname, f"{where} {fact}") from problem
 
@@ -265,7 +268,7 @@ class _Run:
         self._channel.settimeout(0.1)
         try:
             sent = self._channel.send(pending)
-        except socket.timeout:
+        except TimeoutError:
             return pending
         except OSError:
             # It ended without reading everything; its exit status says whether that was right.

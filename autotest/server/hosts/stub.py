@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import BinaryIO, Union
+from typing import Any, BinaryIO
 
 from autotest import errors
 from autotest.host_info import HostInfo
 from autotest.server import fence as fences
 from autotest.server.hosts import remote
 
-Answer = Union[str, bytes, int, Exception, Callable[[str], "Answer"]]
+Answer = str | bytes | int | Exception | Callable[[str], Any]
 
 
 class StubHost(remote.RemoteHost):
@@ -73,7 +73,7 @@ class StubHost(remote.RemoteHost):
         if stdin is not None:
             self.received.append(stdin if isinstance(stdin, bytes) else stdin.read())
         answer = self._answer(command)
-        while callable(answer):
+        if callable(answer):
             answer = answer(command)
         if isinstance(answer, Exception):
             raise answer

@@ -33,7 +33,9 @@ def test_any_bytes_are_read_without_harm_when_not_strict(data):
         keyval.read_iterations(folder)
 
 
-@given(st.lists(st.tuples(st.dictionaries(KEY, UNTYPED.map(str.strip)), st.dictionaries(KEY, st.floats(allow_nan=False)))))
+@given(
+    st.lists(st.tuples(st.dictionaries(KEY, UNTYPED.map(str.strip)), st.dictionaries(KEY, st.floats(allow_nan=False))))
+)
 def test_read_iterations_is_the_inverse_of_write_iteration(blocks):
     with tempfile.TemporaryDirectory() as folder:
         for attr, perf in blocks:

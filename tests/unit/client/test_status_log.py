@@ -37,7 +37,9 @@ def test_any_line_is_an_entry_or_a_value_error(text):
         entry = StatusEntry.parse(text)
     except ValueError:
         return
-    assert StatusEntry.parse(entry.render()) == entry._replace(message=entry.message.translate(dict.fromkeys(b"\r\v\f", " ")))
+    assert StatusEntry.parse(entry.render()) == entry._replace(
+        message=entry.message.translate(dict.fromkeys(b"\r\v\f", " "))
+    )
 
 
 def test_an_empty_message_keeps_its_last_tab():
@@ -85,7 +87,12 @@ def test_reading_skips_what_is_no_entry():
 
 
 def test_open_groups_are_the_starts_without_an_end():
-    log = [StatusEntry("START"), StatusEntry("START", "a", "a"), StatusEntry("END GOOD", "a", "a"), StatusEntry("START", "b", "b")]
+    log = [
+        StatusEntry("START"),
+        StatusEntry("START", "a", "a"),
+        StatusEntry("END GOOD", "a", "a"),
+        StatusEntry("START", "b", "b"),
+    ]
     assert [group.subdir for group in status_log.open_groups(log)] == ["", "b"]
 
 

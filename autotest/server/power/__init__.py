@@ -1,0 +1,1 @@
+"""Power outlets of DUTs: one file per device."""

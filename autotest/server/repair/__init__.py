@@ -1,0 +1,1 @@
+"""Verify and repair: what is wrong with a DUT, and what cures it."""

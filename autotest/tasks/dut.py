@@ -1,0 +1,120 @@
+"""What a lab worker does: claims an entry for a free host, then one task a step, each an autoserv child."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import time
+
+import peewee
+from celery import signals
+from celery.worker.control import control_command
+
+from autotest import errors
+from autotest.celery import app
+from autotest.models import database
+from autotest.models.database import utc_now
+from autotest.scheduler import entries, leases, steps
+from autotest.scheduler.leases import Found
+from autotest.scheduler.steps import Ended, Work
+from autotest.scheduler.wakes import Wake
+from autotest.states import Step
+from autotest.tasks import run_folders
+from autotest.worker import lab_worker
+
+logger = logging.getLogger(__name__)
+
+
+@app.task(name="autotest.claim")
+def claim(key: str) -> None:
+    """Give the best entry of the label queue *key* a free host of this lab."""
+    worker = lab_worker.current()
+    due_in = datetime.timedelta(seconds=worker.settings.step_due)
+    with database.connection():
+        result = leases.claim(worker.lab, key, utc_now(), due_in)
+        woken = list(result.wakes)
+        if result.found is Found.NO_HOST:
+            # The message was for an entry that still waits: it goes back for whoever has a host.
+            woken += entries.waiting_wake(key)
+    worker.publish(woken)
+    worker.claim_settled(key, result)
+
+
+@app.task(name="autotest.verify")
+def verify(token: int) -> None:
+    """See whether the leased host is fit for tests."""
+    _step(token, Step.VERIFY)
+
+
+@app.task(name="autotest.repair")
+def repair(token: int) -> None:
+    """Make the leased host fit for tests again."""
+    _step(token, Step.REPAIR)
+
+
+@app.task(name="autotest.provision")
+def provision(token: int) -> None:
+    """Put the wanted version onto the leased host."""
+    _step(token, Step.PROVISION)
+
+
+@app.task(name="autotest.run_test")
+def run_test(token: int) -> None:
+    """Run the entry's control file on the leased host and bring home what came out."""
+    _step(token, Step.RUN_TEST)
+
+
+@app.task(name="autotest.poke")
+def poke() -> None:
+    """Nothing: that it was received ended the consumer's poll."""
+
+
+@control_command(name="autotest_refresh")
+def refresh(state: object) -> dict[str, bool]:
+    """Broadcast to every worker: queues or hosts changed. Only lab workers care."""
+    if lab_worker.serves():
+        lab_worker.current().changed.set()
+    return {"ok": True}
+
+
+@signals.task_received.connect
+def _drop_credit(request: object = None, **_: object) -> None:
+    if getattr(request, "name", "") == claim.name and lab_worker.serves():
+        (key,) = request.args  # type: ignore[union-attr]  # Celery's Request has no types
+        lab_worker.current().message_received(key)
+
+
+def _step(token: int, step: Step) -> None:
+    worker = lab_worker.current()
+    with database.connection():
+        work, woken = steps.begin(token, step, worker.settings, utc_now())
+    worker.publish(woken)
+    if work is None:
+        return
+    ended = _carry_out(worker, work)
+    worker.publish(_write_down(worker, work, ended))
+
+
+def _carry_out(worker: lab_worker.LabWorker, work: Work) -> Ended:
+    try:
+        run_folders.write(worker.settings.results_dir, work)
+        return worker.carry_out(work)
+    except (OSError, errors.BadResultsFolder, RuntimeError) as problem:
+        logger.exception("lease %s: %s could not begin", work.token, work.step.value)
+        return Ended.not_begun(f"{work.step.value} could not begin: {problem}")
+
+
+def _write_down(worker: lab_worker.LabWorker, work: Work, ended: Ended) -> list[Wake]:
+    """The verdict reaches the database as soon as that answers again, for as long as the lease lives."""
+    pause, last = 0.5, time.monotonic() + worker.settings.lease_length
+    while True:
+        try:
+            with database.connection():
+                run_folders.close(worker.settings.results_dir, work, utc_now())
+                return steps.end(work.token, work.step, ended, worker.settings, utc_now())
+        except (errors.DatabaseUnreachable, peewee.OperationalError, peewee.InterfaceError) as problem:
+            if time.monotonic() > last:
+                raise
+            logger.warning("lease %s: the end of %s waits for the database: %s", work.token, work.step.value, problem)
+            time.sleep(pause)
+            pause = min(2 * pause, 10.0)

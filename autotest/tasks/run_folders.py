@@ -1,0 +1,82 @@
+"""Results folders of attempts: written before a step, closed after it, and renamed to their place when accepted.
+
+An attempt writes into ``<tag>/.runs/<token>/``, so that a stale child never writes into a live folder; the accepted
+one becomes ``<tag>/<hostname>``.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+from pathlib import Path
+
+from autotest.client import keyval
+from autotest.models.afe import AbortedEntry, HostQueueEntry
+from autotest.models.lab import Lease
+from autotest.scheduler import steps
+from autotest.scheduler.steps import Work
+
+
+def write(results_dir: Path, work: Work) -> Path:
+    """Make the folder of an attempt: job.json and keyval. Raises FileExistsError when it is there."""
+    folder = results_dir / work.folder
+    folder.mkdir(parents=True)
+    keyval.append(str(folder), {key: _one_line(value) for key, value in work.keyvals.items()})
+    work.job_file.write(folder)
+    return folder
+
+
+def close(results_dir: Path, work: Work, now: datetime.datetime) -> None:
+    """Note the end of the step, and who aborted it, in the folder's keyval."""
+    folder = results_dir / work.folder
+    pairs: dict[str, object] = {"job_finished": int(now.timestamp())}
+    lease = Lease.get_or_none(Lease.id == work.token)
+    aborted = AbortedEntry.get_or_none(AbortedEntry.queue_entry == lease.entry_id) if lease is not None else None
+    if aborted is not None:
+        pairs["aborted_by"] = aborted.aborted_by.login
+        pairs["aborted_on"] = int(aborted.aborted_on.timestamp())
+    if folder.is_dir():
+        keyval.append(str(folder), pairs)
+
+
+def accept(results_dir: Path, entry: HostQueueEntry) -> Path:
+    """Put the folder that counts to its place and return it; an entry that never ran gets one that says why.
+
+    Repeated, it finds the folder in its place.
+    """
+    job = entry.job
+    place = results_dir / job.tag / (entry.execution_subdir or "hostless")
+    attempt = results_dir / steps.run_folder(job, entry.token) if entry.token is not None else None
+    if attempt is not None and attempt.is_dir():
+        if place.is_dir():
+            place.rename(attempt.with_name(f"{attempt.name}.replaced"))
+        attempt.rename(place)
+    if not place.is_dir():
+        _explain(place, entry)
+    return place
+
+
+def _explain(place: Path, entry: HostQueueEntry) -> None:
+    place.mkdir(parents=True)
+    job = entry.job
+    when = int(entry.finished_on.timestamp()) if entry.finished_on else int(job.created_on.timestamp())
+    pairs = {
+        "job_queued": int(job.created_on.timestamp()),
+        "job_finished": when,
+        "user": job.owner,
+        "label": job.name,
+        "hostname": entry.execution_subdir,
+        "status_version": 1,
+    }
+    if job.parent_job_id is not None:
+        pairs["parent_job_id"] = job.parent_job_id
+    keyval.append(str(place), {key: _one_line(value) for key, value in pairs.items()})
+    reason = _one_line(entry.reason) or "it never ran"
+    line = f"INFO\t----\t----\ttimestamp={when}\tjob_abort_reason={reason}\t{reason}\n"
+    (place / "status.log").write_text(line, encoding="utf-8")
+    (place / ".autoserv_execute").write_text(f"{os.getpid()}\n256\n0\n", encoding="ascii")
+
+
+def _one_line(value: object) -> str:
+    """A keyval cannot hold control characters or '#'."""
+    return "".join(char if char.isprintable() and char != "#" else " " for char in str(value)).strip()

@@ -1,0 +1,140 @@
+"""``autotest worker``: run, results, suites and beat, the processes that a lab and the middle are made of."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import redis
+from celery import signals
+
+from autotest import errors, settings
+from autotest.celery import UPKEEP_QUEUE, app, broker_client
+from autotest.models import database, schema
+from autotest.scheduler import wakes
+from autotest.settings import Settings
+from autotest.worker import lab_config, lab_worker
+from autotest.worker.credits import LabelQueueStep
+from autotest.worker.keeper import Keeper
+
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_RESULTS_SLOTS = 2
+_SUITES_SLOTS = 4
+_PATIENCE = 60.0
+
+
+@click.group()
+def worker() -> None:
+    """Start the processes that carry the work."""
+
+
+_config = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="worker_configs/<lab>.toml",
+)
+_patience = click.option(
+    "--patience", default=_PATIENCE, show_default=True, help="Seconds to wait for the broker and the database."
+)
+
+
+@worker.command()
+@_config
+@_patience
+def run(config_path: Path, patience: float) -> None:
+    """Serve one lab: take what its free hosts can run."""
+    config = lab_config.load(config_path)
+    served = lab_worker.LabWorker(config, _ready(patience))
+    served.start()
+    lab_worker.serve(served)
+    app.label_queues = served.queues
+    app.steps["consumer"].add(LabelQueueStep)
+    signals.worker_shutting_down.connect(lambda **_: served.stop(), weak=False)
+    Keeper(served).start()
+    try:
+        _consume(f"lab.{config.name}", [wakes.lab_queue(config.name)], config.slots)
+    finally:
+        served.stop()
+
+
+@worker.command()
+@_config
+@_patience
+def results(config_path: Path, patience: float) -> None:
+    """Parse and store what the tests of one lab left."""
+    config = lab_config.load(config_path)
+    _ready(patience)
+    _consume(f"results.{config.name}", [wakes.results_queue(config.name)], _RESULTS_SLOTS)
+
+
+@worker.command()
+@_patience
+def suites(patience: float) -> None:
+    """Create and close suites, and look after what nobody else does."""
+    _ready(patience)
+    _consume("suites", [wakes.SUITES_QUEUE, UPKEEP_QUEUE], _SUITES_SLOTS)
+
+
+@worker.command()
+@_patience
+def beat(patience: float) -> None:
+    """Ask for the sweep every few seconds."""
+    _ready(patience)
+    app.Beat(loglevel="WARNING", quiet=True).run()
+
+
+def _ready(patience: float) -> Settings:
+    """Logging, the broker and the database, or one line that names what does not answer."""
+    logging.basicConfig(level=logging.INFO, format=_FORMAT, stream=sys.stderr)
+    logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)
+    logging.getLogger("celery.app.trace").setLevel(logging.WARNING)
+    signals.setup_logging.connect(lambda **_: None, weak=False)
+    config = settings.load()
+    database.connect(config.database_url)
+    database.wait_until_reachable(patience)
+    with database.connection():
+        schema.require_current()
+    _wait_for_broker(config, patience)
+    return config
+
+
+def _wait_for_broker(config: Settings, patience: float) -> None:
+    pause, last = 0.2, time.monotonic() + patience
+    while True:
+        client = broker_client()
+        try:
+            client.ping()
+            return
+        except redis.exceptions.RedisError as problem:
+            if time.monotonic() + pause > last:
+                raise errors.BrokerUnreachable(
+                    f"the broker {settings.shown(config.broker)} does not answer: {problem}"
+                ) from problem
+        finally:
+            client.close()
+        time.sleep(pause)
+        pause = min(2 * pause, 5.0)
+
+
+def _consume(name: str, queues: list[str], slots: int) -> None:
+    process: Any = app.Worker(
+        hostname=f"{name}@{socket.gethostname()}",
+        pool="threads",
+        concurrency=slots,
+        queues=queues,
+        loglevel="INFO",
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        task_events=True,
+    )
+    process.start()
+    if process.exitcode:
+        sys.exit(process.exitcode)

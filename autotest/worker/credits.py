@@ -1,0 +1,128 @@
+"""Credits: which label queues this lab may listen to, and the Celery step that opens and closes them.
+
+A queue is open exactly while a free host of the lab could serve it. A credit drops in the consumer thread when a
+message is received, before the next poll; the claim in the database then decides, and the keeper's next look at the
+database puts everything right.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from typing import Any
+
+from celery import bootsteps
+
+from autotest.scheduler import matching, wakes
+from autotest.scheduler.labels import Queue
+from autotest.scheduler.leases import Claim, Found
+from autotest.scheduler.matching import Candidate
+
+
+class Credits:
+    """Free hosts and busy queues as this worker knows them. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._free: list[Candidate] = []
+        self._queues: dict[str, Queue] = {}
+        #: Hosts set aside for messages whose claim has not come back, by queue key.
+        self._aside: dict[str, list[Candidate]] = defaultdict(list)
+
+    def refresh(self, free: list[Candidate], queues: list[Queue]) -> set[str]:
+        """Take over what the database says. Returns the keys of the queues to listen to."""
+        with self._lock:
+            aside = {host.host_id for hosts in self._aside.values() for host in hosts}
+            self._free = [host for host in free if host.host_id not in aside]
+            self._queues = {queue.key: queue for queue in queues}
+            return self._servable()
+
+    def received(self, key: str) -> set[str]:
+        """A message of the queue *key* came: set aside the host that its claim will want."""
+        with self._lock:
+            queue = self._queues.get(key)
+            host = matching.take(self._free, queue, list(self._queues.values())) if queue is not None else None
+            if host is not None:
+                self._aside[key].append(host)
+            return self._servable()
+
+    def settled(self, key: str, claim: Claim) -> set[str]:
+        """The claim of a message came back."""
+        with self._lock:
+            aside = self._aside.get(key, [])
+            host = aside.pop() if aside else None
+            self._free = [each for each in self._free if each.host_id != claim.host_id]
+            if claim.found is Found.NO_ENTRY:
+                self._queues.pop(key, None)
+            # A host that the database did not give stays out until the next refresh.
+            if host is not None and claim.found is not Found.NO_HOST and host.host_id != claim.host_id:
+                self._free.append(host)
+            return self._servable()
+
+    def _servable(self) -> set[str]:
+        return matching.servable(self._free, self._queues.values())
+
+
+class LabelQueues:
+    """The label queues that a Celery consumer listens to; changed only in the consumer's own thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._consumer: Any = None
+        self._open: set[str] = set()
+        self._wanted: set[str] = set()
+
+    def attach(self, consumer: Any) -> None:
+        """The consumer (re)started: it listens to no label queue yet."""
+        with self._lock:
+            self._consumer, self._open = consumer, set()
+        self.want(self._wanted)
+
+    def detach(self) -> None:
+        """The consumer stopped, or lost the broker."""
+        with self._lock:
+            self._consumer, self._open = None, set()
+
+    def want(self, keys: set[str]) -> bool:
+        """Listen to exactly these queues soon. True when a new one opens, so that the poll under way must be ended."""
+        with self._lock:
+            opens = bool(keys - self._open) and self._consumer is not None
+            changes = keys != self._open
+            self._wanted = set(keys)
+            if changes and self._consumer is not None:
+                self._consumer.hub.call_soon(self._apply)
+            return opens
+
+    def apply_now(self, keys: set[str]) -> None:
+        """Like want, at once: for the consumer's own thread."""
+        with self._lock:
+            self._wanted = set(keys)
+        self._apply()
+
+    def _apply(self) -> None:
+        with self._lock:
+            consumer, wanted = self._consumer, set(self._wanted)
+            if consumer is None or consumer.task_consumer is None:
+                return
+            for key in self._open - wanted:
+                consumer.cancel_task_queue(wakes.label_queue(key))
+            for key in wanted - self._open:
+                name = wakes.label_queue(key)
+                consumer.add_task_queue(name, exchange="", routing_key=name)
+            self._open = wanted
+
+
+class LabelQueueStep(bootsteps.StartStopStep):
+    """Ties LabelQueues to the life of the Celery consumer."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, **options: Any):
+        super().__init__(consumer, **options)
+        self._queues: LabelQueues = consumer.app.label_queues
+
+    def start(self, consumer: Any) -> None:
+        self._queues.attach(consumer)
+
+    def stop(self, consumer: Any) -> None:
+        self._queues.detach()

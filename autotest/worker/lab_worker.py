@@ -1,0 +1,165 @@
+"""The lab worker: one process that serves one lab, and what its Celery tasks need to reach from any thread."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+from pathlib import Path
+
+from autotest import celery, errors
+from autotest.job_file import StepOutcome
+from autotest.models import database
+from autotest.models.database import utc_now
+from autotest.models.lab import Lab
+from autotest.scheduler import hosts, labels, leases, reconcile, wakes
+from autotest.scheduler.leases import Claim
+from autotest.scheduler.steps import Ended, Work
+from autotest.scheduler.wakes import Wake
+from autotest.server.launcher import Launcher
+from autotest.settings import Settings
+from autotest.worker.credits import Credits, LabelQueues
+from autotest.worker.lab_config import LabConfig
+
+logger = logging.getLogger(__name__)
+
+
+class LabWorker:
+    """One incarnation of one lab.
+
+    The launcher is started first, while the process has one thread; then the lab is registered, which fences off
+    every predecessor.
+    """
+
+    def __init__(self, config: LabConfig, settings: Settings):
+        self.config = config
+        self.settings = settings
+        self.queues = LabelQueues()
+        self.credits = Credits()
+        self.changed = threading.Event()
+        self.stopping = threading.Event()
+        self._launcher = Launcher()
+        self._running: dict[int, Path] = {}
+        self._lock = threading.Lock()
+        self._lab: Lab | None = None
+
+    @property
+    def lab(self) -> Lab:
+        """The lab's row as it was registered. Raises IllegalMove before start."""
+        if self._lab is None:
+            raise errors.IllegalMove(f"lab {self.config.name} is not registered yet")
+        return self._lab
+
+    def start(self) -> None:
+        """Start the fork server, register the lab and take back what its predecessor held."""
+        self._launcher.start()
+        worker = f"{socket.gethostname()}:{os.getpid()}"
+        with database.connection():
+            self._lab = hosts.start_lab(self.config.name, worker, self.config.hosts, utc_now())
+            woken = reconcile.predecessors(self._lab, self.settings, utc_now())
+        self.publish(woken)
+        logger.info("lab %s: incarnation %s, %s hosts", self._lab.name, self._lab.incarnation, len(self.config.hosts))
+
+    def stop(self) -> None:
+        """End every child; their steps go back to their queues."""
+        self.stopping.set()
+        self.changed.set()
+        self._launcher.close()
+
+    def give_way(self, incarnation: int) -> None:
+        """A newer worker serves this lab: end this process as a SIGTERM would."""
+        logger.error(
+            "lab %s is served by incarnation %s now, this worker was %s: it stops",
+            self.lab.name,
+            incarnation,
+            self.lab.incarnation,
+        )
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def publish(self, woken: list[Wake]) -> None:
+        """Publish; a broker that does not answer is no loss, since the sweep sends again."""
+        try:
+            celery.publish(woken)
+        except errors.BrokerUnreachable as problem:
+            logger.warning("%s; %s wakes wait for the sweep", problem, len(woken))
+        if woken:
+            self.changed.set()
+
+    def carry_out(self, work: Work) -> Ended:
+        """Run the step in a child and wait for its end. The folder is written first."""
+        folder = self.settings.results_dir / work.folder
+        with self._lock:
+            self._running[work.token] = folder
+        try:
+            end = self._launcher.run(folder, work.job_file.deadline_s)
+        finally:
+            with self._lock:
+                self._running.pop(work.token, None)
+        return Ended(end.cause, StepOutcome.read(folder))
+
+    def running(self) -> dict[int, Path]:
+        """Tokens and folders of the steps that run now."""
+        with self._lock:
+            return dict(self._running)
+
+    def kill(self, token: int, why: str) -> None:
+        """End the child of a step, on the DUT as well."""
+        folder = self.running().get(token)
+        if folder is not None:
+            logger.warning("killing the step of lease %s: %s", token, why)
+            threading.Thread(target=self._launcher.kill, args=(folder,), daemon=True).start()
+
+    def message_received(self, key: str) -> None:
+        """Called in the consumer's thread for each message of a label queue."""
+        self.queues.apply_now(self.credits.received(key))
+
+    def claim_settled(self, key: str, claim: Claim) -> None:
+        """Called when a claim came back from the database."""
+        self._listen(self.credits.settled(key, claim))
+        self.changed.set()
+
+    def refresh_credits(self) -> None:
+        """Look at the database and listen to the queues that a free host could serve."""
+        with database.connection():
+            free, queues = hosts.free(self.lab.id), labels.busy_queues()
+        self._listen(self.credits.refresh(free, queues))
+
+    def lease_tasks(self) -> None:
+        """Begin the verifies and repairs that wait for a free host."""
+        with database.connection():
+            woken = leases.grant_tasks(self.lab, utc_now(), reconcile.due_in(self.settings))
+        self.publish(woken)
+
+    def _listen(self, keys: set[str]) -> None:
+        if self.queues.want(keys):
+            self.publish_poke()
+
+    def publish_poke(self) -> None:
+        """End the consumer's poll, so that it sees queues that were opened meanwhile."""
+        try:
+            celery.publish([celery.Poke(wakes.lab_queue(self.lab.name))])
+        except errors.BrokerUnreachable as problem:
+            logger.debug("no poke: %s", problem)
+
+
+_current: LabWorker | None = None
+
+
+def serve(worker: LabWorker) -> None:
+    """Make *worker* the one that this process's tasks work for."""
+    global _current
+    _current = worker
+
+
+def serves() -> bool:
+    """Whether this process is a lab worker."""
+    return _current is not None
+
+
+def current() -> LabWorker:
+    """The lab worker of this process. Raises IllegalMove in any other process."""
+    if _current is None:
+        raise errors.IllegalMove("a DUT step reached a process that is no lab worker")
+    return _current

@@ -1,0 +1,47 @@
+"""The vectors: every version 1 case parses to what upstream's parser made of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from autotest.results import command
+
+VECTORS = Path(__file__).parents[2] / "vectors"
+CASES = {
+    f"{path.parent.name}/{path.stem}": case
+    for path in sorted(VECTORS.glob("status_logs*/*.json"))
+    if (case := json.loads(path.read_text()))["status_version"] == 1
+}
+
+
+def test_the_vectors_are_all_here():
+    assert len(CASES) == 25 + 30
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_vector_parses_to_what_upstream_made_of_it(name, files):
+    case = CASES[name]
+    folder = files(case["files"]) / case["job_dir"]
+
+    run = CliRunner().invoke(command.results, ["parse", "--strict", "--json", "--full", str(folder)])
+
+    assert run.exit_code == 0
+    found = json.loads(run.stdout)
+    assert found["tests"] == case["expected"]
+    assert found["kernels"] == case["expected_kernels"]
+    assert found["job"] == case["expected_job"]
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.get("quirks") == []])
+def test_without_quirks_the_default_agrees_in_names_and_subdirs(name, files):
+    case = CASES[name]
+    folder = files(case["files"]) / case["job_dir"]
+
+    run = CliRunner().invoke(command.results, ["parse", "--json", str(folder)])
+
+    names = [(test["testname"], test["subdir"]) for test in json.loads(run.stdout)]
+    assert names == [(test["testname"], test["subdir"]) for test in case["expected"]]
