@@ -53,10 +53,12 @@ def format_error() -> str:
 
 
 class Unhandled(AutotestError):
-    """Carries an exception nobody expected as text; a text given to it is taken as it is."""
+    """Carries an exception nobody expected as text; a text given to it is taken as it is.
+
+    One of the same class only hands on its text."""
 
     def __init__(self, unhandled: object):
-        if isinstance(unhandled, Unhandled):
+        if isinstance(unhandled, type(self)):
             super().__init__(*unhandled.args)
         elif isinstance(unhandled, BaseException):
             lines = traceback.format_exception(type(unhandled), unhandled, unhandled.__traceback__)

@@ -38,10 +38,8 @@ def _be_task(task: Sequence[Any]) -> NoReturn:
     try:
         task[0](*task[1:])
         exit_code = 0
-    except error.JobContinue:
-        # A task cannot pause the whole run.
-        exit_code = 0
     except BaseException:
+        # job.quit() comes here too: a task cannot pause the whole run.
         logging.exception("task %r of job.parallel failed", task)
     finally:
         logging.shutdown()

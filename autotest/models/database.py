@@ -22,7 +22,7 @@ from autotest import errors, settings
 #: Seconds a writer waits for another one; a backup or a migration may hold the lock that long.
 BUSY_SECONDS = 60
 _POOL = 20
-_UTC = datetime.UTC
+_UTC = datetime.timezone.utc
 
 db = peewee.DatabaseProxy()
 

@@ -15,9 +15,7 @@ from autotest.states import Outcome
 
 _SUITE_LABEL = re.compile(r"([^/]*/[^/]*(?:/\d+)?)-test_suites/control\.(.*)", re.DOTALL)
 _TEST_LABEL = re.compile(r"([^/]*/[^/]*(?:/\d+)?)/([^/]+)/.*", re.DOTALL)
-_BUILD = re.compile(
-    r"(?:trybot-)?(?P<board>[\w-]+?)(?:-chrom(?:e|ium))?-\w+/(?:R\d+-[\d.ab-]+|LATEST)", re.ASCII
-)
+_BUILD = re.compile(r"(?:trybot-)?(?P<board>[\w-]+?)(?:-chrom(?:e|ium))?-\w+/(?:R\d+-[\d.ab-]+|LATEST)", re.ASCII)
 _WHOLE_NUMBER = re.compile(rb"\s*[+-]?\d{1,18}\s*")
 _EPOCH = re.compile(r"\s*[+-]?\d{1,18}(?:\.\d+)?\s*", re.ASCII)
 

@@ -51,5 +51,5 @@ def _replace(old: tko.TkoJob, new: tko.TkoJob) -> None:
         partners.setdefault((test.test, test.subdir), test.test_idx)
     for test in row.select().where(row.job == new.job_idx):
         partner = partners.get((test.test, test.subdir))
-        if partner is not None and test.invalidates_test_id != partner:
+        if partner is not None and test.invalidates_test_idx != partner:
             row.update(invalidates_test=partner).where(row.test_idx == test.test_idx).execute()

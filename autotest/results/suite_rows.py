@@ -42,7 +42,7 @@ class Entry(NamedTuple):
 
 
 class StoredTest(NamedTuple):
-    """One valid test row with what its job says of it; *job_id* is the AFE job's."""
+    """One test row with what its job says of it; *job_id* is the AFE job's. A retry makes its original *invalid*."""
 
     job_id: int
     tag: str
@@ -55,6 +55,7 @@ class StoredTest(NamedTuple):
     reason: str
     started_time: datetime.datetime | None
     finished_time: datetime.datetime | None
+    invalid: bool
 
 
 class Child(NamedTuple):
@@ -124,28 +125,27 @@ def rows(facts: SuiteFacts) -> tuple[Row, ...]:
         if test.subdir is None and not test.name.startswith(_CLIENT):
             found.append(_suite_level_row(facts.suite, test, missing))
     for child in facts.children:
-        if child.tests:
-            found.extend(rows_of_job(child))
+        valid = tuple(test for test in child.tests if not test.invalid)
+        if valid:
+            found.extend(rows_of_job(child._replace(tests=valid)))
         elif child.job_id in missing:
             found.extend(_without_results(child))
     return tuple(found)
 
 
-def rows_of_job(child: Child, suite_prefix: str | None = None) -> Iterator[Row]:
+def rows_of_job(child: Child) -> Iterator[Row]:
     """The rows of one job. SERVER_JOB and CLIENT_JOB show only if they failed and no real test did."""
     if not child.tests:
         yield from _without_results(child)
         return
     real = [test for test in child.tests if not _is_record(test)]
     failed = {test.tag for test in real if test.status in _FAILED}
-    shown_tags = set()
     for test in child.tests:
         name = test.name
         if _is_record(test):
             if test.status == Outcome.GOOD or test.tag in failed:
                 continue
             name = f"{short_name(child.name)}_{test.name}"
-        shown_tags.add(test.tag)
         yield _test_row(child, test, name)
     tags = {test.tag for test in child.tests}
     for entry in child.entries:
@@ -213,9 +213,7 @@ def _test_row(child: Child, test: StoredTest, name: str) -> Row:
     )
 
 
-def _over_runtime(
-    started: datetime.datetime | None, finished: datetime.datetime | None, max_runtime_mins: int
-) -> bool:
+def _over_runtime(started: datetime.datetime | None, finished: datetime.datetime | None, max_runtime_mins: int) -> bool:
     if started is None or finished is None:
         return False
     return finished - started > datetime.timedelta(minutes=max_runtime_mins)

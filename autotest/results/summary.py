@@ -100,7 +100,7 @@ def of_job(job_id: int) -> JobSummary:
     """All that is known of one job now. Raises NotFound."""
     job = _job(job_id)
     child = next(iter(_children(afe.Job.id == job_id)))
-    found = tuple(suite_rows.rows_of_job(child, suite_prefix=""))
+    found = tuple(suite_rows.rows_of_job(child))
     return JobSummary(job.id, job.name, job.owner or "", child.finished, found)
 
 
@@ -111,7 +111,7 @@ def of_tag(tag: str) -> JobSummary:
         raise errors.NotFound(f"no results are stored under {tag!r}; `autotest results show` takes a job id or a tag")
     tests = tuple(_tests(tko.TkoJob.job_idx == job.job_idx))
     child = Child(job.afe_job_id or 0, job.label or "", job.username or "", 0, (), tests, frozenset(), 0)
-    return JobSummary(job.afe_job_id, child.name, child.owner, True, tuple(suite_rows.rows_of_job(child, "")))
+    return JobSummary(job.afe_job_id, child.name, child.owner, True, tuple(suite_rows.rows_of_job(child)))
 
 
 def _job(job_id: int) -> afe.Job:
@@ -176,13 +176,14 @@ def _tests(which: Any) -> Iterator[StoredTest]:
             test.reason,
             test.started_time,
             test.finished_time,
+            test.invalid,
         )
         .join(job)
         .switch(test)
         .join(tko.Status)
         .switch(test)
         .join(tko.Machine)
-        .where(which, ~test.invalid)
+        .where(which)
         .order_by(job.job_idx, test.test_idx)
     )
     for columns in query.tuples():

@@ -85,9 +85,7 @@ def of(views: Iterable[View], timed_out: bool = False, suite: str = "", num_requ
     verdicts = [of_view(view) for view in listed]
     if not verdicts:
         return TEST_VIEWS_MISSING
-    fine = sum(
-        verdict in (OK, TEST_RETRY) for view, verdict in zip(listed, verdicts, strict=True) if not view.is_suite
-    )
+    fine = sum(verdict in (OK, TEST_RETRY) for view, verdict in zip(listed, verdicts, strict=True) if not view.is_suite)
     if suite == PROVISION and num_required and fine >= num_required:
         return OK
     if timed_out:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
 from typing import Any
+
+from peewee import fn
 
 from autotest import errors, states
 from autotest.models.afe import (
@@ -14,6 +17,7 @@ from autotest.models.afe import (
     JobDependencyLabel,
     Label,
     SpecialTask,
+    User,
 )
 from autotest.models.database import transaction
 from autotest.scheduler import labels, users, wakes
@@ -77,7 +81,8 @@ def finish(entry_id: int) -> list[Wake]:
             new = EntryStatus.COMPLETED if entry.succeeded else EntryStatus.FAILED
         if EntryStatus(entry.status) is not EntryStatus.PARSING or not advance(entry_id, EntryStatus.PARSING, new):
             return []
-        IneligibleHostQueue.delete().where(IneligibleHostQueue.job == entry.job_id).execute()
+        if not _incomplete([entry.job_id]):
+            IneligibleHostQueue.delete().where(IneligibleHostQueue.job == entry.job_id).execute()
         return suite_wake(entry.job)
 
 
@@ -85,13 +90,18 @@ def suite_wake(job: Job) -> list[Wake]:
     """A wake for the suite of *job* when no child of it is left incomplete."""
     if job.parent_job_id is None:
         return []
-    children = Job.select(Job.id).where(Job.parent_job == job.parent_job_id)
-    left = (
+    if _incomplete(Job.select(Job.id).where(Job.parent_job == job.parent_job_id)):
+        return []
+    return [wakes.suite_ended(job.parent_job_id, f"end of suite job {job.parent_job_id}")]
+
+
+def _incomplete(jobs: Any) -> bool:
+    """Whether an entry of these jobs (ids, or a query for them) is left that is not final."""
+    return bool(
         HostQueueEntry.select()
-        .where(HostQueueEntry.job.in_(children), HostQueueEntry.complete == False)  # noqa: E712 - an SQL expression
+        .where(HostQueueEntry.job.in_(jobs), HostQueueEntry.complete == False)  # noqa: E712 - an SQL expression
         .exists()
     )
-    return [] if left else [wakes.suite_ended(job.parent_job_id, f"end of suite job {job.parent_job_id}")]
 
 
 def abort(entry_ids: list[int], by: str, reason: str, now: datetime.datetime) -> tuple[list[int], list[Wake]]:
@@ -100,45 +110,63 @@ def abort(entry_ids: list[int], by: str, reason: str, now: datetime.datetime) ->
     An entry that holds no host and runs nowhere ends here; the worker stops the others. Returns the ids of the
     entries that this call aborted, and wakes.
     """
+    aborted: list[int] = []
+    ended_children: dict[int, Job] = {}
     woken: list[Wake] = []
     with transaction():
         user = users.named(by)
-        todo = [
-            entry
-            for entry in HostQueueEntry.select().where(HostQueueEntry.id.in_(_with_children(entry_ids)))
-            if not entry.complete and not entry.aborted
-        ]
-        for entry in todo:
-            HostQueueEntry.update(aborted=True, reason=reason[:_REASON]).where(HostQueueEntry.id == entry.id).execute()
-            AbortedEntry.insert(queue_entry=entry.id, aborted_by=user.id, aborted_on=now).on_conflict_ignore().execute()
-            SpecialTask.update(is_complete=True, is_aborted=True).where(
-                SpecialTask.queue_entry == entry.id,
-                SpecialTask.is_active == False,  # noqa: E712 - an SQL expression
-                SpecialTask.is_complete == False,  # noqa: E712
-                SpecialTask.task != states.TaskKind.REPAIR.value,
-            ).execute()
-            if EntryStatus(entry.status) is EntryStatus.QUEUED and not entry.active:
-                advance(entry.id, EntryStatus.QUEUED, EntryStatus.ABORTED, finished_on=now)
-                woken += suite_wake(entry.job)
-            elif entry.queue_key == "" and EntryStatus(entry.status) is EntryStatus.RUNNING:
-                woken.append(wakes.suite_ended(entry.job_id, f"abort of suite job {entry.job_id}"))
-    return [entry.id for entry in todo], list(dict.fromkeys(woken))
+        # Parents first: marking a suite waits for whoever is creating its children, which are looked up afterwards.
+        seen: set[int] = set()
+        level = set(entry_ids)
+        while level:
+            seen |= level
+            for entry in _mark_aborted(level, reason):
+                aborted.append(entry.id)
+                _note_abort(entry, user, now)
+                if EntryStatus(entry.status) is EntryStatus.QUEUED and not entry.active:
+                    advance(entry.id, EntryStatus.QUEUED, EntryStatus.ABORTED, finished_on=now)
+                    if entry.job.parent_job_id is not None:
+                        ended_children[entry.job.parent_job_id] = entry.job
+                elif entry.queue_key == "" and EntryStatus(entry.status) is EntryStatus.RUNNING:
+                    woken.append(wakes.suite_ended(entry.job_id, f"abort of suite job {entry.job_id}"))
+            level = _children(level) - seen
+        for job in ended_children.values():
+            woken += suite_wake(job)
+    return aborted, list(dict.fromkeys(woken))
 
 
-def _with_children(entry_ids: list[int]) -> list[int]:
-    entries, fresh = set(entry_ids), set(entry_ids)
-    seen_jobs: set[int] = set()
-    while fresh:
-        parents = {
-            job for (job,) in HostQueueEntry.select(HostQueueEntry.job).where(HostQueueEntry.id.in_(fresh)).tuples()
-        }
-        parents -= seen_jobs
-        seen_jobs |= parents
-        children = Job.select(Job.id).where(Job.parent_job.in_(list(parents)))
-        rows = HostQueueEntry.select(HostQueueEntry.id).where(HostQueueEntry.job.in_(children)).tuples()
-        fresh = {row[0] for row in rows} - entries
-        entries |= fresh
-    return list(entries)
+def _mark_aborted(entry_ids: set[int], reason: str) -> list[HostQueueEntry]:
+    """Those of the entries that this call marked, as they were when their rows were locked."""
+    marked = [
+        entry_id
+        for entry_id in sorted(entry_ids)
+        if HostQueueEntry.update(aborted=True, reason=reason[:_REASON])
+        .where(
+            HostQueueEntry.id == entry_id,
+            HostQueueEntry.complete == False,  # noqa: E712 - an SQL expression
+            HostQueueEntry.aborted == False,  # noqa: E712
+        )
+        .execute()
+    ]
+    return list(HostQueueEntry.select(HostQueueEntry, Job).join(Job).where(HostQueueEntry.id.in_(marked)))
+
+
+def _note_abort(entry: HostQueueEntry, user: User, now: datetime.datetime) -> None:
+    AbortedEntry.insert(queue_entry=entry.id, aborted_by=user.id, aborted_on=now).on_conflict_ignore().execute()
+    SpecialTask.update(is_complete=True, is_aborted=True).where(
+        SpecialTask.queue_entry == entry.id,
+        SpecialTask.is_active == False,  # noqa: E712 - an SQL expression
+        SpecialTask.is_complete == False,  # noqa: E712
+        SpecialTask.task != states.TaskKind.REPAIR.value,
+    ).execute()
+
+
+def _children(entry_ids: set[int]) -> set[int]:
+    """Entries of the jobs whose parent is the job of one of these entries."""
+    parents = HostQueueEntry.select(HostQueueEntry.job).where(HostQueueEntry.id.in_(list(entry_ids)))
+    children = Job.select(Job.id).where(Job.parent_job.in_(parents))
+    rows = HostQueueEntry.select(HostQueueEntry.id).where(HostQueueEntry.job.in_(children)).tuples()
+    return {entry_id for (entry_id,) in rows}
 
 
 def wanted(entry: HostQueueEntry) -> set[str]:
@@ -163,17 +191,41 @@ def queued_wake(entry: HostQueueEntry) -> Wake:
 
 def waiting_wake(key: str) -> list[Wake]:
     """The wake of the entry that the queue *key* would serve next, if any waits."""
-    entry = (
-        HostQueueEntry.select()
-        .where(
-            HostQueueEntry.status == EntryStatus.QUEUED.value,
-            HostQueueEntry.active == False,  # noqa: E712 - an SQL expression
-            HostQueueEntry.queue_key == key,
-        )
-        .order_by(HostQueueEntry.priority.desc(), HostQueueEntry.id)
-        .first()
+    entry = next_queued(key)
+    return [] if entry is None else [queued_wake(entry)]
+
+
+def next_queued(key: str) -> HostQueueEntry | None:
+    """The entry that a queue would serve next: highest priority, then oldest."""
+    return next(waiting(key, 1), None)
+
+
+def waiting(key: str, page: int = 100) -> Iterator[HostQueueEntry]:
+    """The entries that wait in the queue *key*, in order of service, read from the index *page* rows at a time."""
+    here = (
+        (HostQueueEntry.status == EntryStatus.QUEUED.value)
+        & (HostQueueEntry.active == False)  # noqa: E712 - an SQL expression
+        & (HostQueueEntry.queue_key == key)
     )
-    return [queued_wake(entry)] if entry is not None else []
+    below = here
+    while True:
+        rung = HostQueueEntry.select(fn.MAX(HostQueueEntry.priority)).where(below).scalar()
+        if rung is None:
+            return
+        after = 0
+        while True:
+            rows = list(
+                HostQueueEntry.select(HostQueueEntry, Job)
+                .join(Job)
+                .where(here, HostQueueEntry.priority == rung, HostQueueEntry.id > after)
+                .order_by(HostQueueEntry.id)
+                .limit(page)
+            )
+            yield from rows
+            if len(rows) < page:
+                break
+            after = rows[-1].id
+        below = here & (HostQueueEntry.priority < rung)
 
 
 def short_name(job: Job) -> str:

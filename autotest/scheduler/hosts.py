@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Collection, Iterable
 
 from autotest import errors
@@ -12,16 +13,18 @@ from autotest.models.afe import (
     Host,
     HostAttribute,
     HostLabel,
-    HostQueueEntry,
     Label,
     SpecialTask,
 )
 from autotest.models.database import transaction, utc_now
 from autotest.models.lab import Lab, Lease
-from autotest.scheduler import labels, users, wakes
+from autotest.scheduler import entries, labels, users
 from autotest.scheduler.matching import Candidate
 from autotest.scheduler.wakes import Wake
-from autotest.states import EntryStatus, HostStatus, TaskKind
+from autotest.states import HostStatus, TaskKind
+
+#: Hostnames name results folders.
+_HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,252}")
 
 
 def start_lab(name: str, worker: str, infos: Iterable[HostInfo], now: datetime.datetime) -> Lab:
@@ -37,8 +40,11 @@ def start_lab(name: str, worker: str, infos: Iterable[HostInfo], now: datetime.d
 def put(info: HostInfo, lab: Lab | None) -> Host:
     """Add a host, or bring it to what *info* says; version labels that a provisioner put there stay.
 
-    Raises HostBusy when the host belongs to another lab. Runs inside the caller's transaction.
+    Without *lab* the host stays where it is. Raises ValidationError for a hostname that cannot name a folder, HostBusy
+    when the host belongs to another lab. Runs inside the caller's transaction.
     """
+    if not _HOSTNAME.fullmatch(info.hostname):
+        raise errors.ValidationError({"hostname": f"{info.hostname!r} is not a hostname"})
     host = Host.get_or_none(Host.hostname == info.hostname)
     if host is None:
         host = Host.create(hostname=info.hostname, protection=info.protection, lab=lab)
@@ -48,17 +54,19 @@ def put(info: HostInfo, lab: Lab | None) -> Host:
             f"{info.hostname} belongs to lab {host.lab.name}; remove it there before lab {lab.name} may register it"
         )
     else:
-        Host.update(protection=info.protection, invalid=False, lab=lab).where(Host.id == host.id).execute()
+        Host.update(protection=info.protection, invalid=False, lab=lab or host.lab_id).where(
+            Host.id == host.id
+        ).execute()
     platforms = {info.platform} if info.platform else set()
     kept = labels.versions(labels.of_hosts([host.id]).get(host.id, ()))
     set_labels(host.id, info.labels | platforms | kept)
     for name in platforms:
         Label.update(platform=True).where(Label.name == name).execute()
     HostAttribute.delete().where(HostAttribute.host == host.id).execute()
-    HostAttribute.insert_many(
-        [{"host": host.id, "attribute": key, "value": value} for key, value in sorted(info.attributes.items())]
-        or [{"host": host.id, "attribute": "hostname", "value": info.hostname}]
-    ).execute()
+    if info.attributes:
+        HostAttribute.insert_many(
+            [{"host": host.id, "attribute": key, "value": value} for key, value in sorted(info.attributes.items())]
+        ).execute()
     return host
 
 
@@ -98,7 +106,10 @@ def info(host: Host) -> HostInfo:
 
 
 def lock(hostname: str, by: str, reason: str, now: datetime.datetime) -> None:
-    """Keep new work off the host; what runs there goes on. Raises ValidationError without reason, HostBusy if locked."""
+    """Keep new work off the host; what runs there goes on.
+
+    Raises NotFound, ValidationError without a reason, HostBusy when it is locked already.
+    """
     if not reason.strip():
         raise errors.ValidationError({"reason": f"say why {hostname} is locked"})
     with transaction():
@@ -143,9 +154,13 @@ def queue_task(host_id: int, kind: TaskKind, by: str) -> int:
 
 
 def free(lab_id: int, host_ids: Collection[int] | None = None) -> list[Candidate]:
-    """Hosts of the lab that may take new work: Ready, valid, unlocked, without open lease and without a waiting task."""
+    """Hosts of the lab that may take new work: Ready, valid, unlocked, without open lease and without waiting task."""
     leased = Lease.select(Lease.host).where(Lease.released_at.is_null())
-    tasks = SpecialTask.select(SpecialTask.host).where(SpecialTask.is_complete == False)  # noqa: E712
+    # Both values of is_active are named so that the index on (is_active, is_complete) serves; tasks are kept for ever.
+    tasks = SpecialTask.select(SpecialTask.host).where(
+        SpecialTask.is_active.in_([True, False]),
+        SpecialTask.is_complete == False,  # noqa: E712 - an SQL expression
+    )
     query = Host.select(Host.id, Host.hostname).where(
         Host.lab == lab_id,
         Host.status == HostStatus.READY.value,
@@ -167,24 +182,8 @@ def freed(host_ids: Collection[int]) -> list[Wake]:
     woken = []
     for queue in labels.busy_queues():
         if any(queue.accepts(host_id, carried.get(host_id, ())) for host_id in host_ids):
-            best = next_queued(queue.key)
-            if best is not None:
-                woken.append(wakes.entry_queued(queue.key, best.priority, queue.host_id is not None, "a free host"))
+            woken += entries.waiting_wake(queue.key)
     return woken
-
-
-def next_queued(key: str) -> HostQueueEntry | None:
-    """The entry that a queue would serve next: highest priority, then oldest."""
-    return (
-        HostQueueEntry.select()
-        .where(
-            HostQueueEntry.status == EntryStatus.QUEUED.value,
-            HostQueueEntry.active == False,  # noqa: E712 - an SQL expression
-            HostQueueEntry.queue_key == key,
-        )
-        .order_by(HostQueueEntry.priority.desc(), HostQueueEntry.id)
-        .first()
-    )
 
 
 def seen(lab_id: int) -> None:

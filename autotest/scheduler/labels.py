@@ -9,8 +9,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from autotest.models.afe import Host, HostLabel, Label
+from autotest.models.afe import Host, HostLabel, HostQueueEntry, Label
 from autotest.models.lab import LabelQueue
+from autotest.states import EntryStatus
 
 #: Labels that ask for an action and never restrict hosts (control-files-and-suites.md section 7.2).
 ACTIONS = frozenset({"skip_provision", "cleanup-reboot", "rpm", "modem_repair"})
@@ -63,6 +64,26 @@ def register(queue: Queue) -> None:
         LabelQueue.insert(row).on_conflict_ignore().execute()
 
 
+def mark_idle(keys: Collection[str]) -> None:
+    """Note that nothing waits in these queues, except where something does: the second look comes after the rows were
+    locked, so that an entry registered meanwhile is seen. Runs inside the caller's transaction."""
+    LabelQueue.update(busy=False).where(LabelQueue.key.in_(list(keys))).execute()
+    mark_busy(keys)
+
+
+def mark_busy(keys: Collection[str] | None = None) -> None:
+    """Put right queues (of *keys*, or all) that are marked idle although an entry waits there."""
+    waiting = HostQueueEntry.select(HostQueueEntry.queue_key).where(
+        HostQueueEntry.status == EntryStatus.QUEUED.value,
+        HostQueueEntry.active == False,  # noqa: E712 - an SQL expression
+    )
+    wrong = LabelQueue.busy == False  # noqa: E712 - an SQL expression
+    if keys is not None:
+        wrong &= LabelQueue.key.in_(list(keys))
+        waiting = waiting.where(HostQueueEntry.queue_key.in_(list(keys)))
+    LabelQueue.update(busy=True).where(wrong, LabelQueue.key.in_(waiting)).execute()
+
+
 def busy_queues() -> list[Queue]:
     """Every queue that had entries when it was last looked at."""
     return [
@@ -95,9 +116,13 @@ def of_hosts(host_ids: Collection[int] | None = None) -> dict[int, frozenset[str
 
 
 def rows_for(names: Iterable[str]) -> dict[str, int]:
-    """Label ids by name; labels that do not exist yet are created. Runs inside the caller's transaction."""
+    """Label ids by name; labels that do not exist yet are created, deleted ones revived. Runs inside the caller's transaction."""
     wanted = set(names)
     known = dict(Label.select(Label.name, Label.id).where(Label.name.in_(list(wanted))).tuples())
+    Label.update(invalid=False).where(
+        Label.id.in_(list(known.values())),
+        Label.invalid == True,  # noqa: E712 - an SQL expression
+    ).execute()
     for name in sorted(wanted - set(known)):
         known[name] = Label.insert(name=name).execute()
     return known

@@ -30,10 +30,6 @@ from autotest.scheduler.matching import Candidate
 from autotest.scheduler.wakes import Wake
 from autotest.states import STEP_OF, EntryStatus, HostStatus, Protection, Step, TaskKind
 
-#: How many entries of one queue a claim looks at for one that its free hosts may serve.
-_WALK = 200
-
-
 class Found(enum.Enum):
     """What a claim found."""
 
@@ -59,29 +55,68 @@ def claim(lab: Lab, key: str, now: datetime.datetime, due_in: datetime.timedelta
     """
     with transaction():
         queue = labels.queue_named(key)
-        if queue is None or hosts.next_queued(key) is None:
-            LabelQueue.update(busy=False).where(LabelQueue.key == key).execute()
+        if queue is None or entries.next_queued(key) is None:
+            labels.mark_idle([key])
             return Claim(Found.NO_ENTRY)
-        free = _candidates(lab, queue)
-        for entry in _queued(key) if free else ():
-            host = _choose(entry, queue, free)
-            if host is None:
-                continue
-            try:
-                with transaction():
-                    lease = _assign(lab, entry, host, now + due_in)
-            except peewee.IntegrityError:
-                # The schema keeps promise 2: another claim has this host.
-                free.remove(host)
-                continue
-            if lease is not None:
-                return Claim(Found.GRANTED, lease.id, host.host_id, (step_wake(lease, lab.name),))
-        return Claim(Found.NO_HOST)
+        lease = _serve(lab, queue, now + due_in) if _serves(lab) else None
+        if lease is None:
+            return Claim(Found.NO_HOST)
+        return Claim(Found.GRANTED, lease.id, lease.host_id, (step_wake(lease, lab.name),))
+
+
+def _serves(lab: Lab) -> bool:
+    """False once a newer worker serves the lab: this one gets no more work."""
+    return bool(Lab.get_by_id(lab.id).incarnation == lab.incarnation)
+
+
+def _serve(lab: Lab, queue: Queue, due_at: datetime.datetime) -> Lease | None:
+    """A lease for the first entry of *queue* that a free host of *lab* may serve."""
+    free = _candidates(lab, queue)
+    if not free:
+        return None
+    others = [each for each in labels.busy_queues() if each.key != queue.key]
+    host_ids = [host.host_id for host in free]
+    refused = set(
+        IneligibleHostQueue.select(IneligibleHostQueue.job, IneligibleHostQueue.host)
+        .where(IneligibleHostQueue.host.in_(host_ids))
+        .tuples()
+    )
+    allowed: dict[str, set[int]] = {}
+    for entry in entries.waiting(queue.key):
+        owner = entry.job.owner or ""
+        if owner not in allowed:
+            allowed[owner] = users.may_use(owner, host_ids)
+        fitting = [
+            host
+            for host in free
+            if host.host_id in allowed[owner] and (queue.host_id is not None or (entry.job_id, host.host_id) not in refused)
+        ]
+        lease = _assign_best(lab, entry, fitting, others, due_at)
+        if lease is not None:
+            return lease
+    return None
+
+
+def _assign_best(
+    lab: Lab, entry: HostQueueEntry, fitting: list[Candidate], others: list[Queue], due_at: datetime.datetime
+) -> Lease | None:
+    while fitting:
+        host = matching.choose(fitting, labels.versions(entries.wanted(entry)), others)
+        assert host is not None
+        try:
+            with transaction():
+                return _assign(lab, entry, host, due_at)
+        except peewee.IntegrityError:
+            # The schema keeps promise 2: another claim has this host.
+            fitting.remove(host)
+    return None
 
 
 def grant_tasks(lab: Lab, now: datetime.datetime, due_in: datetime.timedelta) -> list[Wake]:
     """Lease free hosts to the tasks that wait for them (repair before verify, then by id; section 2.5)."""
     woken: list[Wake] = []
+    if not _serves(lab):
+        return woken
     waiting = (
         SpecialTask.select(SpecialTask, Host)
         .join(Host)
@@ -171,48 +206,37 @@ def step_wake(lease: Lease, lab_name: str) -> Wake:
     return wakes.step_due(lab_name, lease.id, Step(lease.step), what)
 
 
-def _queued(key: str) -> list[HostQueueEntry]:
-    return list(
-        HostQueueEntry.select(HostQueueEntry, Job)
-        .join(Job)
-        .where(
-            HostQueueEntry.status == EntryStatus.QUEUED.value,
-            HostQueueEntry.active == False,  # noqa: E712 - an SQL expression
-            HostQueueEntry.queue_key == key,
-        )
-        .order_by(HostQueueEntry.priority.desc(), HostQueueEntry.id)
-        .limit(_WALK)
-    )
-
-
 def _candidates(lab: Lab, queue: Queue) -> list[Candidate]:
     free = hosts.free(lab.id, None if queue.host_id is None else [queue.host_id])
     fitting = [host for host in free if queue.accepts(host.host_id, host.labels)]
     if queue.host_id is not None or not fitting:
         return fitting
-    # Host-bound entries go first whatever their priority, so that people who name a host do not starve.
-    spoken_for = {
-        host_id
-        for (host_id,) in HostQueueEntry.select(HostQueueEntry.host)
-        .where(
-            HostQueueEntry.host.in_([host.host_id for host in fitting]),
-            HostQueueEntry.status == EntryStatus.QUEUED.value,
-            HostQueueEntry.active == False,  # noqa: E712 - an SQL expression
-        )
-        .tuples()
-    }
+    spoken_for = _spoken_for(fitting)
     rare = {name for (name,) in Label.select(Label.name).where(Label.only_if_needed == True).tuples()}  # noqa: E712
     return [host for host in fitting if host.host_id not in spoken_for and not (host.labels & rare) - queue.labels]
 
 
-def _choose(entry: HostQueueEntry, queue: Queue, free: list[Candidate]) -> Candidate | None:
-    allowed = users.may_use(entry.job.owner, [host.host_id for host in free])
-    if queue.host_id is None:
-        ineligible = IneligibleHostQueue.select(IneligibleHostQueue.host).where(IneligibleHostQueue.job == entry.job_id)
-        allowed -= {host_id for (host_id,) in ineligible.tuples()}
-    versions = labels.versions(entries.wanted(entry))
-    others = [each for each in labels.busy_queues() if each.key != queue.key]
-    return matching.choose([host for host in free if host.host_id in allowed], versions, others)
+def _spoken_for(free: list[Candidate]) -> set[int]:
+    """Hosts that an entry waits for by name and may use: such entries go first whatever their priority, so that people
+    who name a host do not starve."""
+    carried = {host.host_id: host.labels for host in free}
+    named = (
+        HostQueueEntry.select(HostQueueEntry.host, HostQueueEntry.queue_key, Job.owner)
+        .join(Job)
+        .where(
+            HostQueueEntry.host.in_(list(carried)),
+            HostQueueEntry.status == EntryStatus.QUEUED.value,
+            HostQueueEntry.active == False,  # noqa: E712 - an SQL expression
+        )
+        .distinct()
+        .tuples()
+    )
+    found = set()
+    for host_id, key, owner in named:
+        queue = labels.queue_named(key)
+        if queue is not None and queue.accepts(host_id, carried[host_id]) and users.may_use(owner or "", [host_id]):
+            found.add(host_id)
+    return found
 
 
 def _assign(lab: Lab, entry: HostQueueEntry, host: Candidate, due_at: datetime.datetime) -> Lease | None:
@@ -222,6 +246,7 @@ def _assign(lab: Lab, entry: HostQueueEntry, host: Candidate, due_at: datetime.d
             HostQueueEntry.id == entry.id,
             HostQueueEntry.status == EntryStatus.QUEUED.value,
             HostQueueEntry.active == False,  # noqa: E712 - an SQL expression
+            HostQueueEntry.aborted == False,  # noqa: E712
         )
         .execute()
     )

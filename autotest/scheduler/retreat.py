@@ -17,7 +17,7 @@ from autotest.states import EntryStatus
 def requeue_or_fail(
     entry: HostQueueEntry, lease: Lease, reason: str, max_requeues: int, now: datetime.datetime
 ) -> list[Wake]:
-    """A worker, child or DUT vanished: back to the queue, or failed once that happened too often."""
+    """A worker, child or DUT vanished under the entry: back to the queue, or failed once that happened too often."""
     if entry.requeues < max_requeues:
         return entries.requeue(entry, reason, counted=True)
     return fail(entry, lease, f"{reason}; given up after {entry.requeues + 1} attempts", now)
@@ -54,13 +54,14 @@ def end_task(lease: Lease, success: bool, now: datetime.datetime, aborted: bool 
 
 
 def _parse(entry: HostQueueEntry, lease: Lease | None, now: datetime.datetime, **columns: object) -> list[Wake]:
+    """*lease* is the one whose results folder counts: only a run_test writes one."""
     host = Host.get_or_none(Host.id == entry.host_id)
-    if lease is not None and host is not None:
-        columns |= {"token": lease.id, "execution_subdir": host.hostname}
-    elif host is not None:
+    if host is not None:
         columns |= {"execution_subdir": host.hostname}
     if EntryStatus(entry.status) is EntryStatus.RUNNING:
-        entries.advance(entry.id, EntryStatus.RUNNING, EntryStatus.GATHERING)
+        if not entries.advance(entry.id, EntryStatus.RUNNING, EntryStatus.GATHERING):
+            return []
+        columns |= {"token": lease.id if lease is not None else None}
         entry = HostQueueEntry.get_by_id(entry.id)
     if not entries.to_parsing(entry, now, **columns):
         return []

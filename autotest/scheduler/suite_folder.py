@@ -144,7 +144,7 @@ def _results(scheduled: Scheduled) -> Iterator[Result]:
             .order_by(TestResult.test_idx)
         ]
         tests = [row for row in rows if not row.name.startswith(("SERVER_JOB", "CLIENT_JOB"))]
-        yield from (row._replace(subdir=f"{row.job_tag}/{row.subdir}") for row in tests)
+        yield from (row._replace(subdir="/".join(filter(None, (row.job_tag, row.subdir)))) for row in tests)
         if any(row.status != Outcome.GOOD.value for row in tests):
             continue
         jobs = [row for row in rows if row not in tests and row.status != Outcome.GOOD.value]

@@ -77,7 +77,8 @@ class ClientRun:
             raise
         except errors.HostError as problem:
             self._job.abort_open(str(problem), self._base)
-            self._collect()
+            if not isinstance(problem, (errors.HostUnreachable, errors.RebootFailed)):
+                self._collect()
             raise
         self._collect()
         self._judge(code)

@@ -29,12 +29,14 @@ def interruptible(deadline_s: float | None) -> Iterator[None]:
             raise Interrupted(f"it outran its limit of {deadline_s:g} s")
         raise Interrupted(f"it was stopped by {signal.Signals(number).name}")
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)}
+    watched = [signal.SIGTERM, signal.SIGINT, *([] if deadline_s is None else [signal.SIGALRM])]
+    before = {number: signal.signal(number, stop) for number in watched}
     if deadline_s is not None:
         signal.setitimer(signal.ITIMER_REAL, max(0.001, deadline_s))
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        if deadline_s is not None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -73,9 +73,11 @@ class LabelQueues:
         self._wanted: set[str] = set()
 
     def attach(self, consumer: Any) -> None:
-        """The consumer (re)started: it listens to no label queue yet."""
+        """The consumer (re)started; one that lost its broker still listens to the queues that it knew."""
+        prefix = wakes.label_queue("")
+        known = [name for name in consumer.app.amqp.queues.consume_from if name.startswith(prefix)]
         with self._lock:
-            self._consumer, self._open = consumer, set()
+            self._consumer, self._open = consumer, {name.removeprefix(prefix) for name in known}
         self.want(self._wanted)
 
     def detach(self) -> None:

@@ -40,9 +40,10 @@ class reboottest(test.test):
 
 
 def start_time(pid):
-    """When the process began, in ticks since boot; None when there is none."""
+    """When the process began, in ticks since boot; None when there is none, or only its exit status is left."""
     try:
         with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[19]
+            fields = file.read().rpartition(")")[2].split()
     except OSError:
         return None
+    return None if fields[0] in "ZX" else fields[19]

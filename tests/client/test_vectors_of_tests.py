@@ -129,7 +129,9 @@ ONE_TEST = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("body", "arguments", "code", "message"), [row[1:] for row in ONE_TEST], ids=[row[0] for row in ONE_TEST])
+@pytest.mark.parametrize(
+    ("body", "arguments", "code", "message"), [row[1:] for row in ONE_TEST], ids=[row[0] for row in ONE_TEST]
+)
 def test_one_test_leaves_its_verdict(client, body, arguments, code, message):
     client.test("t", body)
     ended = client.run(f"job.run_test('t', {arguments})")
@@ -159,7 +161,10 @@ def test_v8_cleanup_is_called_after_a_failed_initialize(client):
 
 
 def test_v9_a_failed_setup_is_called_again(client):
-    client.test("t", "def setup(self):\n    with open(self.bindir + '/log', 'a') as log:\n        log.write('s')\n    raise ValueError('s')\n")
+    client.test(
+        "t",
+        "def setup(self):\n    with open(self.bindir + '/log', 'a') as log:\n        log.write('s')\n    raise ValueError('s')\n",
+    )
     client.run("job.run_test('t', tag=1); job.run_test('t', tag=2)")
     assert (client.folder / "tests/t/log").read_text() == "ss"
 
@@ -233,13 +238,16 @@ def test_v19_constraints_are_checked_in_every_iteration(client, constraints, lin
 
 
 def test_v20_each_level_has_its_keyval(client):
-    client.test("t", """\
+    client.test(
+        "t",
+        """\
         def run_once(self):
             self.write_test_keyval({'flavor': 'vanilla'})
             self.write_attr_keyval({'mode': 'fast'})
             self.write_perf_keyval({'x': 3})
             self.write_iteration_keyval({'a': 'b'}, {'c': 4})
-    """)
+    """,
+    )
     client.run("job.run_test('t', test_attributes={'owner': 'me'})")
     lines = client.read("t/keyval").splitlines()
     assert lines[:3] == ["owner=me", "version=1", "flavor=vanilla"]
@@ -275,7 +283,16 @@ def __init__(self, *args):
          "postprocess_iteration", f"after({n})"]
         for n in (1, 2)
     ]  # fmt: skip
-    expected = ["initialize", "setup", "warmup", *rounds[0], *rounds[1], "postprocess", "process_failed_constraints", "cleanup"]
+    expected = [
+        "initialize",
+        "setup",
+        "warmup",
+        *rounds[0],
+        *rounds[1],
+        "postprocess",
+        "process_failed_constraints",
+        "cleanup",
+    ]
     assert client.read("t/log").split() == expected
 
 
@@ -341,13 +358,16 @@ def test_v30_a_job_error_ends_everything(client):
 
 
 def test_v47_test_length_wins_over_iterations(client):
-    client.test("t", """\
+    client.test(
+        "t",
+        """\
         ticks = iter(range(100))
         def clock(self):
             return next(self.ticks)
         def run_once(self):
             self.write_perf_keyval({'iteration': self.iteration})
-    """)
+    """,
+    )
     assert client.run("job.run_test('t', test_length=3, iterations=9)").lines == job(verdict("GOOD"))
     assert client.read("t/results/keyval") == "iteration{perf}=0\n\n" * 3
     assert "param-test_length=3\n" in client.read("t/keyval")
@@ -369,12 +389,15 @@ def test_v51_setup_is_called_once_a_version(client):
 
 
 def test_v55_perf_values_make_a_chart(client):
-    client.test("t", """\
+    client.test(
+        "t",
+        """\
         def run_once(self):
             self.output_perf_value('page load', 5, 'ms', False)
             self.output_perf_value('page load', 7, 'ms', False)
             self.output_perf_value('d', [1, 2], graph='g')
-    """)
+    """,
+    )
     client.run("job.run_test('t')")
     chart = json.loads(client.read("t/results/results-chart.json"))
     many = {"type": "list_of_scalar_values", "improvement_direction": "down"}

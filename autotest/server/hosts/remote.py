@@ -79,12 +79,13 @@ class RemoteHost(abc.ABC):
         keep: int = KEEP_BYTES,
         on_stdout: Callable[[bytes], None] | None = None,
         connect_s: float = 30.0,
+        shown_as: str = "",
     ) -> RawResult:
         """Give *command* to the DUT's login shell, unfenced.
 
         *timeout_s* is wall-clock and covers the connection. More than *keep* bytes on a stream end the command; with
-        *on_stdout* each piece of stdout goes there and is not kept. Raises HostUnreachable, HostKeyRejected,
-        CommandTimeout, OutputFlood.
+        *on_stdout* each piece of stdout goes there and is not kept. Messages name the command *shown_as*. Raises
+        HostUnreachable, HostKeyRejected, CommandTimeout, OutputFlood.
         """
 
     @abc.abstractmethod
@@ -121,7 +122,7 @@ class RemoteHost(abc.ABC):
 
     def take(self) -> None:
         """Raise the fence: the first command of every step. Raises StaleLease when a newer lease holds the DUT."""
-        result = self.execute(self.fence.raising(), timeout_s=60)
+        result = self.execute(self.fence.raising(), timeout_s=60, shown_as="the raising of the fence")
         stderr = encoding.to_text(result.stderr)
         self.fence.check(result.exit_status, stderr)
         if self.fence.is_unwritable(stderr):
@@ -141,7 +142,14 @@ class RemoteHost(abc.ABC):
         Raises CommandFailed for a status other than 0 (unless *ignore_status*), StaleLease, and what execute raises.
         """
         logger.debug("%s: run %s", self.hostname, shorten(command))
-        raw = self.execute(self.fence.wrap(command), timeout_s=timeout_s, stdin=stdin, keep=keep, on_stdout=on_stdout)
+        raw = self.execute(
+            self.fence.wrap(command),
+            timeout_s=timeout_s,
+            stdin=stdin,
+            keep=keep,
+            on_stdout=on_stdout,
+            shown_as=command,
+        )
         result = CommandResult(
             command, raw.exit_status, encoding.to_text(raw.stdout), encoding.to_text(raw.stderr), raw.duration_s
         )

@@ -57,16 +57,18 @@ class SSHHost(remote.RemoteHost):
         keep: int = remote.KEEP_BYTES,
         on_stdout: Callable[[bytes], None] | None = None,
         connect_s: float = CONNECT_LIMIT_S,
+        shown_as: str = "",
     ) -> remote.RawResult:
         """See :meth:`remote.RemoteHost.execute`."""
         deadline = time.monotonic() + timeout_s
+        shown = remote.shorten(shown_as or command)
         transport = self._transport(min(connect_s, timeout_s))
-        channel = self._start(transport, command, deadline)
-        run = _Run(self, channel, command, timeout_s, deadline, keep, on_stdout)
+        channel = self._start(transport, command, shown, deadline)
+        run = _Run(self.hostname, self.answers, channel, shown, timeout_s, deadline, keep, on_stdout)
         try:
             return run.drive(stdin)
         except (EOFError, OSError, paramiko.SSHException) as problem:
-            raise self._lost(command, problem) from problem
+            raise self._lost(shown, problem) from problem
         except errors.HostError:
             self._stop(run.group, transport, _KILL_LIMIT_S)
             raise
@@ -90,7 +92,7 @@ class SSHHost(remote.RemoteHost):
                 return False
         return True
 
-    def _start(self, transport: paramiko.Transport, command: str, deadline: float) -> paramiko.Channel:
+    def _start(self, transport: paramiko.Transport, command: str, shown: str, deadline: float) -> paramiko.Channel:
         limit = max(0.1, min(CONNECT_LIMIT_S, deadline - time.monotonic()))
         # Paramiko waits without limit for the answer to an exec request, hence the watchdog.
         with _closing_after(limit, transport) as late:
@@ -103,10 +105,9 @@ class SSHHost(remote.RemoteHost):
                 if late.is_set():
                     raise errors.CommandTimeout(
                         self.hostname,
-                        f"{self.hostname} did not start a command within {limit:.0f} s: {remote.shorten(command)}; "
-                        "the connection was closed",
+                        f"{self.hostname} did not start {shown} within {limit:.0f} s; the connection was closed",
                     ) from problem
-                raise self._lost(command, problem) from problem
+                raise self._lost(shown, problem) from problem
 
     def _stop(self, group: int | None, transport: paramiko.Transport, limit_s: float) -> None:
         """Kill what a command left behind: without a terminal it outlives its channel."""
@@ -121,12 +122,10 @@ class SSHHost(remote.RemoteHost):
             except (EOFError, OSError, paramiko.SSHException) as problem:
                 logger.warning("%s: process group %d could not be killed: %s", self.hostname, group, problem)
 
-    def _lost(self, command: str, problem: BaseException) -> errors.HostUnreachable:
+    def _lost(self, shown: str, problem: BaseException) -> errors.HostUnreachable:
         self.close()
         detail = str(problem) or type(problem).__name__
-        return errors.HostUnreachable(
-            self.hostname, f"{self.hostname} dropped the connection during {remote.shorten(command)}: {detail}"
-        )
+        return errors.HostUnreachable(self.hostname, f"{self.hostname} dropped the connection during {shown}: {detail}")
 
     def _transport(self, limit_s: float) -> paramiko.Transport:
         if self._client is not None:
@@ -190,17 +189,19 @@ class _Run:
 
     def __init__(
         self,
-        host: SSHHost,
+        hostname: str,
+        answers: Callable[[float], bool],
         channel: paramiko.Channel,
-        command: str,
+        shown: str,
         timeout_s: float,
         deadline: float,
         keep: int,
         on_stdout: Callable[[bytes], None] | None,
     ):
-        self._host = host
+        self._hostname = hostname
+        self._answers = answers
         self._channel = channel
-        self._command = command
+        self._shown = shown
         self._timeout_s = timeout_s
         self._deadline = deadline
         self._keep = keep
@@ -236,7 +237,7 @@ class _Run:
         if self._channel.exit_status < 0:
             raise EOFError("it ended without an exit status")
         group, stderr = fences.take_group(bytes(self._stderr))
-        logger.debug("%s: group %s ended with %d", self._host.hostname, group, self._channel.exit_status)
+        logger.debug("%s: group %s ended with %d", self._hostname, group, self._channel.exit_status)
         return remote.RawResult(self._channel.exit_status, bytes(self._stdout), stderr, time.monotonic() - started)
 
     def _drain(self) -> bool:
@@ -257,9 +258,9 @@ class _Run:
         for name, kept in (("stdout", self._stdout), ("stderr", self._stderr)):
             if len(kept) > self._keep:
                 raise errors.OutputFlood(
-                    self._host.hostname,
-                    f"{self._host.hostname} wrote more than {self._keep} bytes to {name} in "
-                    f"{remote.shorten(self._command)}; the command was killed",
+                    self._hostname,
+                    f"{self._hostname} wrote more than {self._keep} bytes to {name} in "
+                    f"{self._shown}; the command was killed",
                 )
         return found
 
@@ -292,9 +293,8 @@ class _Run:
     def _check_clock(self) -> None:
         if time.monotonic() >= self._deadline:
             raise errors.CommandTimeout(
-                self._host.hostname,
-                f"{self._host.hostname} did not finish within {self._timeout_s:g} s: "
-                f"{remote.shorten(self._command)}; the command was killed",
+                self._hostname,
+                f"{self._hostname} did not finish within {self._timeout_s:g} s: {self._shown}; the command was killed",
             )
 
     def _check_alive(self) -> None:
@@ -302,7 +302,7 @@ class _Run:
         now = time.monotonic()
         if now - self._heard < _PING_EVERY_S or now >= self._deadline:
             return
-        if not self._host.answers(min(_PING_EVERY_S, self._deadline - now)):
+        if not self._answers(min(_PING_EVERY_S, self._deadline - now)):
             raise EOFError(f"silent for {now - self._heard:.0f} s, and then no answer")
         self._heard = now
 

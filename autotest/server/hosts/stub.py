@@ -39,24 +39,6 @@ class StubHost(remote.RemoteHost):
         """Remember that somebody hung up."""
         self.is_closed = True
 
-    def run(
-        self,
-        command: str,
-        timeout_s: float = remote.COMMAND_LIMIT_S,
-        ignore_status: bool = False,
-        stdin: bytes | BinaryIO | None = None,
-        keep: int = remote.KEEP_BYTES,
-        on_stdout: Callable[[bytes], None] | None = None,
-    ) -> remote.CommandResult:
-        """As any host, with the fence left out of *commands*."""
-        self._bare = command
-        try:
-            return super().run(command, timeout_s, ignore_status, stdin, keep, on_stdout)
-        finally:
-            self._bare = None
-
-    _bare: str | None = None
-
     def execute(
         self,
         command: str,
@@ -66,9 +48,10 @@ class StubHost(remote.RemoteHost):
         keep: int = remote.KEEP_BYTES,
         on_stdout: Callable[[bytes], None] | None = None,
         connect_s: float = 30.0,
+        shown_as: str = "",
     ) -> remote.RawResult:
         """Answer from the script."""
-        command = self._bare or command
+        command = shown_as or command
         self.commands.append(command)
         if stdin is not None:
             self.received.append(stdin if isinstance(stdin, bytes) else stdin.read())

@@ -119,7 +119,7 @@ def after():
 
 def test_a_dropped_connection_is_a_warning_and_no_line_is_lost_or_doubled(dut, run):
     dut.fault("drop", match=" follow ", seconds=0.2, times=1)
-    thread = after_waiting(dut, lambda: (until(lambda: dut.commands_met > 12), let_go(dut)))
+    thread = after_waiting(dut, lambda: (until(lambda: dut.commands_met >= 12), let_go(dut)))
 
     done = run("run_test", dut.info, control_file="job.run_test('wait')\njob.run_test('pas')\n")
     thread.join()
@@ -157,9 +157,10 @@ def two():
     assert done.lines[-1] == "END GOOD"
 
 
-def test_a_dut_that_dies_mid_test_ends_in_abort_lines_and_a_reason(dut, run):
+def test_a_dut_that_dies_mid_test_ends_in_abort_lines_and_a_reason(dut, run, tmp_path):
     info = dataclasses.replace(dut.info, attributes={**dut.info.attributes, "disconnect_limit": "1"})
-    thread = after_waiting(dut, dut.power_off)
+    log = tmp_path / "1-run_test" / "status.log"
+    thread = after_waiting(dut, lambda: (until(lambda: "START\twait" in log.read_text()), dut.power_off()))
 
     done = run("run_test", info, control_file="job.run_test('wait')\n")
     thread.join()

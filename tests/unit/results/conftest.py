@@ -10,9 +10,7 @@ import pytest
 
 from autotest.models import database, schema
 
-KEYVAL = (
-    "status_version=1\nuser=ann\nlabel=nightly\nhostname=h1\njob_queued=990\njob_started=1000\njob_finished=2000\n"
-)
+KEYVAL = "status_version=1\nuser=ann\nlabel=nightly\nhostname=h1\njob_queued=990\njob_started=1000\njob_finished=2000\n"
 
 
 def write_files(root: Path, files: Mapping[str, str | bytes]) -> Path:
@@ -27,7 +25,8 @@ def write_files(root: Path, files: Mapping[str, str | bytes]) -> Path:
 def job_folder(root: Path, log: str | bytes, files: Mapping[str, str | bytes] | None = None) -> Path:
     """The folder of a job that ended well, with status log *log* (``>`` at the start of a line or ``|`` is a TAB)."""
     if isinstance(log, str):
-        log = "".join(f"{line.lstrip()}\n" for line in log.strip("\n").split("\n")).replace(">", "\t").replace("|", "\t")
+        lines = (line.lstrip().replace(">", "\t").replace("|", "\t") for line in log.strip("\n").split("\n"))
+        log = "".join(f"{line}\n" for line in lines)
     usual = {"keyval": KEYVAL, ".autoserv_execute": "4242\n0\n0\n", "status.log": log}
     return write_files(root, {**usual, **(files or {})})
 

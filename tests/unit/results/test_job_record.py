@@ -64,7 +64,13 @@ def test_a_host_info_store_stands_in_for_a_host_keyval(folder):
     [
         ("link-release/R30-4000.0.0/bvt/dummy_Pass", "link-release/R30-4000.0.0", "bvt", "R30-4000.0.0", "link"),
         ("pi4-release/R1-2.0-test_suites/control.smoke", "pi4-release/R1-2.0", "smoke", "R1-2.0", "pi4"),
-        ("trybot-x86-alex-chrome-release/LATEST/bvt/t", "trybot-x86-alex-chrome-release/LATEST", "bvt", "LATEST", "x86-alex"),
+        (
+            "trybot-x86-alex-chrome-release/LATEST/bvt/t",
+            "trybot-x86-alex-chrome-release/LATEST",
+            "bvt",
+            "LATEST",
+            "x86-alex",
+        ),
         ("mine/1/7/bvt/t", "mine/1/7", "bvt", "1", None),
         ("nightly", None, None, None, None),
     ],

@@ -1,4 +1,4 @@
-"""The parser: what upstream loses is read, what is hostile stays harmless, and the same folder gives the same result."""
+"""The parser: what upstream loses is read, the hostile stays harmless, the same folder gives the same result."""
 
 from __future__ import annotations
 
@@ -81,7 +81,14 @@ def test_a_hostname_of_digits_is_a_machine(folder):  # D8
 @BOTH_MODES
 @pytest.mark.parametrize(
     ("exit_file", "status"),
-    [("1\n0\n0\n", "GOOD"), ("1\n256\n", "FAIL"), ("1\n271\n", "ABORT"), ("1\n9\n", "ABORT"), ("1\n", "ABORT"), ("1\nx\n", "ABORT")],
+    [
+        ("1\n0\n0\n", "GOOD"),
+        ("1\n256\n", "FAIL"),
+        ("1\n271\n", "ABORT"),
+        ("1\n9\n", "ABORT"),
+        ("1\n", "ABORT"),
+        ("1\nx\n", "ABORT"),
+    ],
 )
 def test_an_empty_log_tells_what_the_exit_file_tells(folder, exit_file, status, strict):  # D9
     result = parser.read(folder(b"", {".autoserv_execute": exit_file}), strict)
@@ -220,12 +227,12 @@ def test_the_copy_of_the_client_is_read_when_the_servers_log_is_missing(files):
 @pytest.mark.parametrize("keyval", ["", "status_version=0\n", "status_version=2\n", "status_version=x\n"])
 def test_another_version_is_refused_by_name(files, keyval):
     path = files({"keyval": keyval, "status.log": ""})
-    with pytest.raises(errors.BadResultsFolder, match="status_version .* only 1 can be read"):
+    with pytest.raises(errors.BadResultsFolder, match=r"status_version .* only 1 can be read"):
         parser.read(path)
 
 
 def test_a_folder_without_a_log_is_refused(files):
-    with pytest.raises(errors.BadResultsFolder, match="neither status.log nor status"):
+    with pytest.raises(errors.BadResultsFolder, match=r"neither status\.log nor status"):
         parser.read(files({"keyval": "status_version=1\n"}))
 
 
@@ -234,10 +241,23 @@ def test_what_is_no_folder_is_refused(tmp_path):
         parser.read(tmp_path / "missing")
 
 
-WORDS = st.sampled_from(["START", "INFO", "GOOD", "FAIL", "TEST_NA", "ALERT", "END GOOD", "END ABORT", "END X", "text", ""])
-NAMES = st.sampled_from(["----", "t1", "t2", "t1.sub", "reboot", "tast.x", "CLIENT_JOB.0", "boot.0", "../x", "\0", " x"])
+WORDS = st.sampled_from(
+    ["START", "INFO", "GOOD", "FAIL", "TEST_NA", "ALERT", "END GOOD", "END ABORT", "END X", "text", ""]
+)
+NAMES = st.sampled_from(
+    ["----", "t1", "t2", "t1.sub", "reboot", "tast.x", "CLIENT_JOB.0", "boot.0", "../x", "\0", " x"]
+)
 LAST = st.sampled_from(
-    ["", "timestamp=12", "timestamp=1e9", "kernel=4.4-autotest", "patch0=x", "job_abort_reason=gone", "rc=1", "why\tnot"]
+    [
+        "",
+        "timestamp=12",
+        "timestamp=1e9",
+        "kernel=4.4-autotest",
+        "patch0=x",
+        "job_abort_reason=gone",
+        "rc=1",
+        "why\tnot",
+    ]
 )
 LINES = st.tuples(st.integers(0, 4), WORDS, NAMES, NAMES, LAST, LAST).map(
     lambda parts: "\t" * parts[0] + "\t".join(parts[1:]) + "\n"
@@ -247,7 +267,9 @@ PAIRS = st.one_of(
     st.binary(max_size=120),
     st.lists(
         st.tuples(
-            st.sampled_from(["hostname", "user", "label", "job_started", "aborted_by", "aborted_on", "host_group_name"]),
+            st.sampled_from(
+                ["hostname", "user", "label", "job_started", "aborted_by", "aborted_on", "host_group_name"]
+            ),
             st.sampled_from(["", "1", "a,b", "1.5", "-3", "x/y/z/w", "\udcff", "9" * 40, "../..", "9" * 5000]),
         ).map("=".join),
         max_size=6,

@@ -10,7 +10,8 @@ from autotest.results import reasons
 
 def by_definition(texts):
     distinct = {text for text in texts if text}
-    return b", ".join(sorted(text for text in distinct if not any(text in other and text != other for other in distinct)))
+    contained = {text for text in distinct for other in distinct if text != other and text in other}
+    return b", ".join(sorted(distinct - contained))
 
 
 def test_a_reason_that_another_one_holds_is_left_out():
@@ -22,7 +23,11 @@ def test_the_fast_way_agrees_with_the_definition(texts):
     assert reasons.combine(texts) == by_definition(texts)
 
 
-@given(st.lists(st.tuples(st.sampled_from([b"the disk of slot ", b"x", b""]), st.integers(0, 300)), min_size=20, max_size=80))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([b"the disk of slot ", b"x", b""]), st.integers(0, 300)), min_size=20, max_size=80
+    )
+)
 def test_long_reasons_of_one_beginning_agree_with_the_definition(parts):
     texts = [beginning + b"%d is slow" % number for beginning, number in parts]
     assert reasons.combine(texts) == by_definition(texts)

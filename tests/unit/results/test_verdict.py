@@ -26,11 +26,15 @@ PROVISION_FAIL = View("provision", Outcome.FAIL)
         pytest.param([SUITE, View("r", Outcome.GOOD, is_retry=True)], verdict.TEST_RETRY, id="3: good on retry"),
         pytest.param([SUITE, GOOD, NEVER_RAN], verdict.TEST_ABORTED_PRESTART, id="4: one did not run"),
         pytest.param([SUITE, GOOD, NEVER_RAN, FAIL], verdict.TEST_FAILURE, id="5: and one failed"),
-        pytest.param([View("Suite job", Outcome.ERROR, is_suite=True), GOOD], verdict.SUITE_FAILED, id="6: suite error"),
+        pytest.param(
+            [View("Suite job", Outcome.ERROR, is_suite=True), GOOD], verdict.SUITE_FAILED, id="6: suite error"
+        ),
         pytest.param([SUITE, GOOD, PROVISION_FAIL], verdict.PROVISION_FAILED, id="7: provision failed"),
         pytest.param([SUITE, PROVISION_FAIL, FAIL], verdict.TEST_FAILURE, id="8: provision and another"),
         pytest.param(
-            [SUITE, View("t", Outcome.ABORT, was_aborted=True, over_runtime=True)], verdict.TEST_FAILURE, id="9: own limit"
+            [SUITE, View("t", Outcome.ABORT, was_aborted=True, over_runtime=True)],
+            verdict.TEST_FAILURE,
+            id="9: own limit",
         ),
         pytest.param(
             [SUITE, View("t", Outcome.ABORT, was_aborted=True)], verdict.TEST_ABORTED_MYSTERY, id="10: aborted early"
@@ -45,7 +49,13 @@ def test_the_worst_view_decides(views, expected):
 
 def test_the_codes_and_messages_are_run_suites():
     told = {(one.code, one.message) for one in verdict.LADDER}
-    assert {(0, ""), (1, "Tests failed."), (2, "Tests were retried."), (3, "Suite job failed."), (4, "Suite job timed out.")} <= told
+    assert {
+        (0, ""),
+        (1, "Tests failed."),
+        (2, "Tests were retried."),
+        (3, "Suite job failed."),
+        (4, "Suite job timed out."),
+    } <= told
     assert [one.code for one in verdict.LADDER] == [0, 2, 2, 2, 4, 4, 4, 3, 3, 3, 1]
 
 
@@ -70,7 +80,9 @@ def test_a_suite_aborted_after_its_timeout_timed_out():
     assert verdict.of([SUITE, GOOD], timed_out=True) is verdict.SUITE_TIMEOUT
 
 
-@pytest.mark.parametrize(("required", "expected"), [(2, verdict.OK), (3, verdict.TEST_FAILURE), (0, verdict.TEST_FAILURE)])
+@pytest.mark.parametrize(
+    ("required", "expected"), [(2, verdict.OK), (3, verdict.TEST_FAILURE), (0, verdict.TEST_FAILURE)]
+)
 def test_enough_provisioned_machines_make_the_provision_suite_fine(required, expected):
     views = [SUITE, GOOD, View("again", Outcome.GOOD, is_retry=True), FAIL]
     assert verdict.of(views, suite="provision", num_required=required) is expected

@@ -43,7 +43,7 @@ def test_a_dangerous_program_is_a_decoy_that_records_and_fails(root, name):
 
 @pytest.mark.parametrize(
     "command",
-    ["/sbin/reboot", "sleep 1; /usr/sbin/poweroff -f", "sh -c '/bin/systemctl halt'", "kill -9 -1", "kill -s KILL -- -1"],
+    ["/sbin/reboot", "sleep 1; /usr/sbin/poweroff -f", "sh -c '/bin/systemctl halt'", "kill -9 -1", "kill -s 9 -- -1"],
 )
 def test_a_command_that_walks_around_the_decoys_is_dangerous(command):
     assert layout.is_dangerous(command)
