@@ -18,6 +18,8 @@ from kombu.utils.uuid import uuid
 from autotest import errors, settings
 from autotest.settings import Settings
 
+#: The task that does nothing: that it was received is all it says.
+POKE = "autotest.poke"
 #: Broker queue of the suites worker: fan-out, suite ends, their parsing, and upkeep.
 UPKEEP_QUEUE = "upkeep"
 PRIORITY_STEPS = 9
@@ -45,7 +47,7 @@ class Poke(NamedTuple):
     """A message that says nothing: it ends the worker's wait for the queues it knew, so that it sees new ones."""
 
     queue: str
-    task: str = "autotest.poke"
+    task: str = POKE
     args: tuple[int | str, ...] = ()
     step: int = 0
     shown: str = ""

@@ -22,6 +22,7 @@ AutotestError
  │    ├── ValidationError     one message for each argument, by name
  │    │    └── NoEligibleHost
  │    ├── HostBusy
+ │    ├── NotFinished
  │    ├── ConfigError         names file and key
  │    ├── PluginNotFound
  │    ├── BadResultsFolder
@@ -134,6 +135,10 @@ class NoEligibleHost(ValidationError):
 
 class HostBusy(RequestError):
     """The host is leased or locked by somebody else."""
+
+
+class NotFinished(RequestError):
+    """What the caller waited for did not end within the time that the caller gave it."""
 
 
 class ConfigError(RequestError):

@@ -28,19 +28,21 @@ def _add(tar: tarfile.TarFile, root: str, name: str) -> bool:
     path = os.path.join(root, name)
     try:
         found = os.lstat(path)
-        if stat.S_ISREG(found.st_mode):
-            _add_file(tar, path, name)
-        elif stat.S_ISDIR(found.st_mode):
-            tar.addfile(_info(name, found, tarfile.DIRTYPE))
-            return True
-        elif stat.S_ISLNK(found.st_mode) and _stays_inside(name, os.readlink(path)):
-            link = _info(name, found, tarfile.SYMTYPE)
-            link.linkname = os.readlink(path)
-            tar.addfile(link)
-    except FileNotFoundError:
+        target = os.readlink(path) if stat.S_ISLNK(found.st_mode) else ""
+        # The name may have come to mean something else since it was listed.
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK) if stat.S_ISREG(found.st_mode) else None
+    except OSError:
         return False
-    except PermissionError:
-        return False
+    if handle is not None:
+        with open(handle, "rb") as file:
+            _add_file(tar, file, name)
+    elif target and _stays_inside(name, target):
+        link = _info(name, found, tarfile.SYMTYPE)
+        link.linkname = target
+        tar.addfile(link)
+    elif stat.S_ISDIR(found.st_mode):
+        tar.addfile(_info(name, found, tarfile.DIRTYPE))
+        return True
     return False
 
 
@@ -57,12 +59,9 @@ def _stays_inside(name: str, target: str) -> bool:
     return not os.path.isabs(target) and end != ".." and not end.startswith("../")
 
 
-def _add_file(tar: tarfile.TarFile, path: str, name: str) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with open(handle, "rb") as file:
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
-            return
+def _add_file(tar: tarfile.TarFile, file: BinaryIO, name: str) -> None:
+    found = os.fstat(file.fileno())
+    if stat.S_ISREG(found.st_mode):
         info = _info(name, found, tarfile.REGTYPE)
         info.size = found.st_size
         tar.addfile(info, _Exactly(file, info.size))  # type: ignore[arg-type]  # tar only reads
@@ -79,4 +78,7 @@ class _Exactly:
         """The next *size* bytes; zeros stand for those that are gone."""
         size = min(size, self._left)
         self._left -= size
-        return self._file.read(size).ljust(size, b"\0")
+        try:
+            return self._file.read(size).ljust(size, b"\0")
+        except OSError:
+            return bytes(size)

@@ -65,9 +65,9 @@ def _run(options: Options, memory: state.State, text: bytes) -> int:
     except Exception as reason:
         _record_abort(logger, "ABORT", f"client.job.__init__ failed: {error.describe(reason)}")
         raise
-    if job.reboots.is_new_boot():
-        sysinfo.collect_boot(os.path.join(job.resultdir, "sysinfo"))
     try:
+        if job.reboots.is_new_boot():
+            sysinfo.collect_boot(os.path.join(job.resultdir, "sysinfo"))
         _go_on(job)
         _execute(job, text)
     except error.JobContinue:

@@ -4,17 +4,20 @@
 ``GROUPS/<pgid>`` names the process group that a later lease may kill.
 """
 
+import contextlib
 import errno
 import fcntl
 import os
 import select
 import signal
+import stat
 import sys
 from typing import BinaryIO, Callable, NoReturn, Optional
 
 from autotest.client import durable, process_tree
 
 _POLL_MS = 100
+_CHUNK = 1 << 20
 
 
 def start(run: str, groups: str, main: Callable[[], int]) -> int:
@@ -46,8 +49,10 @@ def _be_daemon(run: str, groups: str, main: Callable[[], int], told: int) -> NoR
             signal.signal(number, signal.SIG_IGN)
         try:
             alive = os.open(os.path.join(run, "alive"), os.O_RDWR | os.O_CREAT, 0o644)
-            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
             exit_file = os.path.join(run, "exit_code")
+            # With its exit code written, a daemon lets go in a moment.
+            patience = 0 if os.path.exists(exit_file) else fcntl.LOCK_NB
+            fcntl.flock(alive, fcntl.LOCK_EX | patience)
             if os.path.exists(exit_file):
                 os.remove(exit_file)
             group_file = os.path.join(groups, str(os.getpgrp()))
@@ -59,17 +64,18 @@ def _be_daemon(run: str, groups: str, main: Callable[[], int], told: int) -> NoR
             os._exit(1)
         code = _watch(main, alive, told)
         _kill_rest()
+        # Whoever reads the exit code may start the next run at once: it comes last.
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(group_file)
         durable.write(exit_file, f"{code}\n")
-        os.remove(group_file)
     finally:
         os._exit(0)
 
 
 def _redirect(run: str, keep: set) -> None:
     """Give up every inherited file: an SSH session ends only when nobody holds its ends."""
-    targets = ((os.devnull, os.O_RDONLY), (os.path.join(run, "stdout"), 0), (os.path.join(run, "stderr"), 0))
-    for number, (path, flags) in enumerate(targets):
-        handle = os.open(path, flags or os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for number, path in enumerate((os.devnull, os.path.join(run, "stdout"), os.path.join(run, "stderr"))):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND if number else os.O_RDONLY, 0o644)
         os.dup2(handle, number)
         os.close(handle)
     for name in os.listdir("/proc/self/fd"):
@@ -169,13 +175,22 @@ def _is_alive(run: str) -> bool:
 
 def _copy_lines(path: str, offset: int, output: BinaryIO) -> int:
     """Copy the whole lines behind *offset*; returns how many bytes they have."""
-    if not os.path.exists(path):
-        return 0
-    with open(path, "rb") as log:
-        log.seek(offset)
-        data = log.read()
-    data = data[: data.rfind(b"\n") + 1]
-    if data:
-        output.write(data)
-        output.flush()
-    return len(data)
+    copied = 0
+    try:
+        # A test may have left a FIFO or a link here: never follow it, never wait for its other end.
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return copied
+    with open(handle, "rb") as log:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return copied
+        while True:
+            log.seek(offset + copied)
+            data = log.read(_CHUNK)
+            # A line longer than a chunk is no status line; it is passed on as it comes.
+            whole = data.rfind(b"\n") + 1 or (len(data) if len(data) == _CHUNK else 0)
+            if not whole:
+                return copied
+            output.write(data[:whole])
+            output.flush()
+            copied += whole

@@ -5,7 +5,6 @@ import signal
 import time
 from typing import Dict, List, NamedTuple, Optional
 
-
 _DEATH_S = 2.0
 
 

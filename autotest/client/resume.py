@@ -37,7 +37,7 @@ def close_interrupted(logger: StatusLogger, keep: int, reason: str = REASON) -> 
 def merge_tasks(logger: StatusLogger, reason: str = REASON) -> None:
     """Bring home the logs of parallel tasks that nobody waited for, lowest task first."""
     keep = logger.depth
-    for path in sorted(glob.glob(glob.escape(logger.path) + ".*"), key=_task_number):
+    for path in sorted(glob.glob(glob.escape(logger.path) + ".[0-9]*"), key=_task_number):
         if os.path.isfile(path):
             merge(logger, path, keep, reason)
 

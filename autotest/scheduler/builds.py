@@ -1,7 +1,7 @@
 """Staged builds: a folder a build below the builds root, with ``test_suites/`` and ``control/``.
 
-Names come from people and control files from strangers: no path leaves the builds root, no symlinked folder inside a
-build is followed, and a file that cannot be read as a control file is named, never dropped.
+Names come from people and control files from strangers: no path leaves the builds root, no symlink inside a build is
+followed, and a file that cannot be read as a control file is named, never dropped.
 """
 
 from __future__ import annotations
@@ -33,11 +33,16 @@ class Shelf(NamedTuple):
     unreadable: list[Unreadable]
 
 
+def is_name(build: str) -> bool:
+    """Whether *build* can name a folder below the builds root: relative, printable, and nowhere else."""
+    parts = build.split("/")
+    return build.isprintable() and all(part not in ("", ".", "..") and len(part.encode()) <= 255 for part in parts)
+
+
 def folder(builds_dir: Path, build: str) -> Path:
     """Where *build* is staged. Raises StageBuildFailure, naming builds that are there."""
-    parts = Path(build).parts
-    if not build or Path(build).is_absolute() or ".." in parts or "\0" in build:
-        raise errors.StageBuildFailure(f"{build!r} is not the name of a build")
+    if not is_name(build):
+        raise errors.StageBuildFailure(f"{build[:100]!r} is not the name of a build")
     place = builds_dir / build
     if not place.is_dir():
         staged = sorted(child.name for child in builds_dir.iterdir()) if builds_dir.is_dir() else []
@@ -66,6 +71,8 @@ def suite_control(builds_dir: Path, build: str, suite: str) -> str:
             f"nearest suites: {', '.join(near) or 'none'}"
         )
     path = suites / f"control.{suite}"
+    if not _is_plain(path):
+        raise errors.ControlFileNotFound(f"{path} is not a regular file; links are not followed")
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as problem:
@@ -86,6 +93,9 @@ def tests(builds_dir: Path, build: str) -> Shelf:
     if not paths:
         raise errors.NoControlFileList(f"No control files under {root / 'control'}")
     for path in paths:
+        if not _is_plain(path):
+            unreadable.append(Unreadable(str(path.relative_to(root)), "not a regular file; links are not followed"))
+            continue
         try:
             found.append(control_file.read(path))
         except errors.ControlFileError as problem:
@@ -99,4 +109,8 @@ def _control_files(root: Path) -> list[Path]:
     for place, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if name not in _SKIPPED)
         paths += [Path(place, name) for name in sorted(names) if _CONTROL.fullmatch(name)]
-    return [path for path in paths if path.is_file() and not path.is_symlink()]
+    return paths
+
+
+def _is_plain(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()

@@ -75,10 +75,8 @@ def finish(entry_id: int) -> list[Wake]:
     """Give a parsed entry its final state: aborted, else the runner's verdict. Returns the suite to wake, if any."""
     with transaction():
         entry = HostQueueEntry.get_by_id(entry_id)
-        if entry.aborted:
-            new = EntryStatus.ABORTED
-        else:
-            new = EntryStatus.COMPLETED if entry.succeeded else EntryStatus.FAILED
+        verdict = EntryStatus.COMPLETED if entry.succeeded else EntryStatus.FAILED
+        new = EntryStatus.ABORTED if entry.aborted else verdict
         if EntryStatus(entry.status) is not EntryStatus.PARSING or not advance(entry_id, EntryStatus.PARSING, new):
             return []
         if not _incomplete([entry.job_id]):
@@ -159,6 +157,12 @@ def _note_abort(entry: HostQueueEntry, user: User, now: datetime.datetime) -> No
         SpecialTask.is_complete == False,  # noqa: E712
         SpecialTask.task != states.TaskKind.REPAIR.value,
     ).execute()
+
+
+def mark_aborted(entry_id: int, by: str, reason: str, now: datetime.datetime) -> None:
+    """Mark one entry whose step is ending anyway. Runs inside the caller's transaction."""
+    for entry in _mark_aborted({entry_id}, reason):
+        _note_abort(entry, users.named(by), now)
 
 
 def _children(entry_ids: set[int]) -> set[int]:

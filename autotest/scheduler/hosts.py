@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 from autotest import errors
 from autotest.host_info import HostInfo
 from autotest.models.afe import (
+    SYSTEM_USER,
     AclGroupHost,
     Host,
     HostAttribute,
@@ -21,7 +22,7 @@ from autotest.models.lab import Lab, Lease
 from autotest.scheduler import entries, labels, users
 from autotest.scheduler.matching import Candidate
 from autotest.scheduler.wakes import Wake
-from autotest.states import HostStatus, TaskKind
+from autotest.states import HostStatus, Protection, TaskKind
 
 #: Hostnames name results folders.
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,252}")
@@ -151,6 +152,31 @@ def queue_task(host_id: int, kind: TaskKind, by: str) -> int:
     if waiting is not None:
         return int(waiting.id)
     return int(SpecialTask.create(host=host_id, task=kind.value, requested_by=users.named(by)).id)
+
+
+def queue_verify(host: Host) -> None:
+    """Have the host verified before anybody gets it, unless it asks not to be. Runs inside a transaction."""
+    if host.protection != Protection.DO_NOT_VERIFY:
+        queue_task(host.id, TaskKind.VERIFY, SYSTEM_USER)
+
+
+def queue_again(task: SpecialTask | None, limit: int) -> bool:
+    """Queue once more a task of a host whose child or worker vanished. False once that happened more than *limit* times
+    in a row. Runs inside a transaction."""
+    if task is None:
+        return False
+    latest = (
+        SpecialTask.select(SpecialTask.is_aborted)
+        .where(SpecialTask.host == task.host_id, SpecialTask.task == task.task, SpecialTask.is_complete == True)  # noqa: E712
+        .order_by(SpecialTask.id.desc())
+        .limit(limit + 1)
+        .tuples()
+    )
+    vanished = [aborted for (aborted,) in latest]
+    if len(vanished) > limit and all(vanished):
+        return False
+    queue_task(task.host_id, TaskKind(task.task), SYSTEM_USER)
+    return True
 
 
 def free(lab_id: int, host_ids: Collection[int] | None = None) -> list[Candidate]:

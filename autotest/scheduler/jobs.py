@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import re
 from collections.abc import Mapping, Sequence
 
 from autotest import errors
 from autotest.models.afe import (
     Host,
     HostQueueEntry,
+    IneligibleHostQueue,
     Job,
     JobDependencyLabel,
     JobKeyval,
     Label,
 )
 from autotest.models.database import transaction
+from autotest.models.lab import Lease
 from autotest.scheduler import entries, labels, users, wakes
 from autotest.scheduler.wakes import Wake
-from autotest.states import ControlType, Priority
+from autotest.states import ControlType, EntryStatus, HostStatus, Priority
 
 _KEY, _VALUE = JobKeyval.key.max_length, JobKeyval.value.max_length
+_NAME, _LABEL = Job.name.max_length, Label.name.max_length
+#: What a keyval file can hold as a key.
+_KEYVAL_KEY = re.compile(rf"[A-Za-z0-9_.\-]{{1,{_KEY}}}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +59,7 @@ def create(spec: JobSpec, now: datetime.datetime) -> tuple[int, list[Wake]]:
         bound = _check(spec)
         job = insert(spec, now)
         made = insert_entries(job, spec, bound)
+        _revive(bound)
         return job.id, [entries.queued_wake(entry) for entry in made]
 
 
@@ -86,31 +93,54 @@ def insert_entries(job: Job, spec: JobSpec, bound: Sequence[Host]) -> list[HostQ
     if not metahosts and not bound:
         metahosts = [sorted(labels.deciding(spec.dependencies))[0]]
     made = []
-    ids = labels.rows_for(metahosts)
-    for host, metahost in [(host, None) for host in bound] + [(None, name) for name in metahosts]:
-        needs = set(spec.dependencies) | ({metahost} if metahost else set())
-        queue = labels.queue_of(needs, host.id if host is not None else None)
+    for host in bound:
+        queue = labels.queue_of(spec.dependencies, host.id)
         labels.register(queue)
-        made.append(
-            HostQueueEntry.create(
-                job=job, host=host, meta_host=ids.get(metahost), queue_key=queue.key, priority=job.priority
-            )
-        )
+        made.append(HostQueueEntry.create(job=job, host=host, queue_key=queue.key, priority=job.priority))
+        # So that no metahost entry of the same job takes the host as well.
+        IneligibleHostQueue.create(job=job, host=host)
+    ids = labels.rows_for(metahosts)
+    for name in metahosts:
+        queue = labels.queue_of({*spec.dependencies, name})
+        labels.register(queue)
+        made.append(HostQueueEntry.create(job=job, meta_host=ids[name], queue_key=queue.key, priority=job.priority))
     return made
+
+
+def _revive(bound: Sequence[Host]) -> None:
+    """Who names a dead host gives it another try (section 2.4), unless something is done to it now."""
+    busy = Lease.select(Lease.host).where(Lease.released_at.is_null())
+    Host.update(status=HostStatus.READY.value, status_reason="").where(
+        Host.id.in_([host.id for host in bound]),
+        Host.status == HostStatus.REPAIR_FAILED.value,
+        Host.id.not_in(busy),
+    ).execute()
 
 
 def check_keyvals(keyvals: Mapping[str, str]) -> dict[str, str]:
     """The problems of *keyvals* that do not fit their table, by argument name."""
     for key, value in keyvals.items():
-        if len(key) > _KEY or len(str(value)) > _VALUE:
-            return {"keyvals": f"{key[:40]!r} must fit {_KEY} and its value {_VALUE} characters"}
+        if not _KEYVAL_KEY.fullmatch(key):
+            return {"keyvals": f"{key[:40]!r} is not a key: up to {_KEY} letters, digits and _.-"}
+        if len(str(value)) > _VALUE:
+            return {"keyvals": f"the value of {key!r} has {len(str(value))} characters, of {_VALUE} at most"}
+    return {}
+
+
+def check_name(name: str) -> dict[str, str]:
+    """The problem of a job's *name*, by argument name."""
+    if not name.strip():
+        return {"name": "a job needs a name"}
+    if len(name) > _NAME:
+        return {"name": f"the name has {len(name)} characters, of {_NAME} at most"}
     return {}
 
 
 def _check(spec: JobSpec) -> list[Host]:
-    problems = check_keyvals(spec.keyvals)
-    if not spec.name.strip():
-        problems["name"] = "a job needs a name"
+    problems = {**check_keyvals(spec.keyvals), **check_name(spec.name), **users.check_login(spec.owner)}
+    for argument, names in (("dependencies", spec.dependencies), ("meta_hosts", spec.meta_hosts)):
+        if any(not name.strip() or len(name) > _LABEL for name in names):
+            problems[argument] = f"a label has 1 to {_LABEL} characters"
     if not spec.control_file.strip():
         problems["control_file"] = "the control file is empty"
     if not (spec.hosts or spec.meta_hosts or labels.deciding(spec.dependencies)):
@@ -148,22 +178,31 @@ def _check_metahosts(spec: JobSpec, needed: frozenset[str], carried: Mapping[int
         if not Label.select().where(Label.name == name, Label.invalid == False).exists():  # noqa: E712
             close = ", ".join(labels.nearest(name)) or "none is close"
             raise errors.ValidationError({"meta_hosts": f'Label "{name}" not found; nearest: {close}'})
-    for name in set(spec.meta_hosts) or ({None} if not spec.hosts else set()):
-        all_needed = needed | ({name} if name else set())
-        if not any(all_needed <= names for names in carried.values()):
-            raise errors.NoEligibleHost(
-                {"meta_hosts": f"No hosts within {name or 'the inventory'} satisfy {', '.join(sorted(needed))}."}
-            )
+    for name in sorted(set(spec.meta_hosts)):
+        _check_inventory(name, needed | labels.deciding([name]), needed, carried)
+    if not spec.meta_hosts and not spec.hosts:
+        _check_inventory("the inventory", needed, needed, carried)
+
+
+def _check_inventory(
+    within: str, all_needed: frozenset[str], needed: frozenset[str], carried: Mapping[int, frozenset[str]]
+) -> None:
+    if not any(all_needed <= names for names in carried.values()):
+        wish = f"satisfy {', '.join(sorted(needed))}" if needed else "are known"
+        raise errors.NoEligibleHost({"meta_hosts": f"No hosts within {within} {wish}."})
 
 
 def reprioritize(job_id: int, priority: int) -> list[Wake]:
     """Change the priority of a job's waiting entries; they are woken at the new step."""
     with transaction():
         Job.update(priority=priority).where(Job.id == job_id).execute()
-        HostQueueEntry.update(priority=priority).where(HostQueueEntry.job == job_id).execute()
+        HostQueueEntry.update(priority=priority).where(
+            HostQueueEntry.job == job_id,
+            HostQueueEntry.complete == False,  # noqa: E712 - an SQL expression
+        ).execute()
         waiting = HostQueueEntry.select().where(
             HostQueueEntry.job == job_id,
-            HostQueueEntry.status == "Queued",
+            HostQueueEntry.status == EntryStatus.QUEUED.value,
             HostQueueEntry.active == False,  # noqa: E712
         )
         return [entries.queued_wake(entry) for entry in waiting if entry.queue_key]

@@ -116,7 +116,10 @@ def of_hosts(host_ids: Collection[int] | None = None) -> dict[int, frozenset[str
 
 
 def rows_for(names: Iterable[str]) -> dict[str, int]:
-    """Label ids by name; labels that do not exist yet are created, deleted ones revived. Runs inside the caller's transaction."""
+    """Label ids by name; labels that do not exist yet are created, deleted ones revived.
+
+    Runs inside the caller's transaction.
+    """
     wanted = set(names)
     known = dict(Label.select(Label.name, Label.id).where(Label.name.in_(list(wanted))).tuples())
     Label.update(invalid=False).where(

@@ -23,12 +23,13 @@ from autotest.models.afe import (
     SpecialTask,
 )
 from autotest.models.database import transaction
-from autotest.models.lab import Lab, LabelQueue, Lease
+from autotest.models.lab import Lab, Lease
 from autotest.scheduler import entries, hosts, labels, matching, users, wakes
 from autotest.scheduler.labels import Queue
 from autotest.scheduler.matching import Candidate
 from autotest.scheduler.wakes import Wake
 from autotest.states import STEP_OF, EntryStatus, HostStatus, Protection, Step, TaskKind
+
 
 class Found(enum.Enum):
     """What a claim found."""
@@ -89,7 +90,8 @@ def _serve(lab: Lab, queue: Queue, due_at: datetime.datetime) -> Lease | None:
         fitting = [
             host
             for host in free
-            if host.host_id in allowed[owner] and (queue.host_id is not None or (entry.job_id, host.host_id) not in refused)
+            if host.host_id in allowed[owner]
+            and (queue.host_id is not None or (entry.job_id, host.host_id) not in refused)
         ]
         lease = _assign_best(lab, entry, fitting, others, due_at)
         if lease is not None:
@@ -100,9 +102,8 @@ def _serve(lab: Lab, queue: Queue, due_at: datetime.datetime) -> Lease | None:
 def _assign_best(
     lab: Lab, entry: HostQueueEntry, fitting: list[Candidate], others: list[Queue], due_at: datetime.datetime
 ) -> Lease | None:
-    while fitting:
-        host = matching.choose(fitting, labels.versions(entries.wanted(entry)), others)
-        assert host is not None
+    versions = labels.versions(entries.wanted(entry)) if fitting else frozenset()
+    while (host := matching.choose(fitting, versions, others)) is not None:
         try:
             with transaction():
                 return _assign(lab, entry, host, due_at)

@@ -12,7 +12,7 @@ import datetime
 from autotest.models.afe import SYSTEM_USER, Host, HostQueueEntry, SpecialTask
 from autotest.models.database import transaction
 from autotest.models.lab import Lab, Lease
-from autotest.scheduler import hosts, leases, retreat, steps
+from autotest.scheduler import entries, hosts, leases, retreat, steps
 from autotest.scheduler.wakes import Wake
 from autotest.settings import Settings
 from autotest.states import HostStatus, Step, TaskKind
@@ -21,31 +21,57 @@ from autotest.states import HostStatus, Step, TaskKind
 _POKES = 2
 
 
-def take_back(token: int, reason: str, settings: Settings, now: datetime.datetime) -> list[Wake]:
-    """Close a lease whose holder is gone, and send its entry back to the queue, or fail it once that happened too often.
+def take_back(
+    token: int, reason: str, settings: Settings, now: datetime.datetime, seen: Lease | None = None
+) -> list[Wake]:
+    """Close a lease whose holder is gone; its entry goes back to the queue, or fails once that happened too often.
 
-    A step that had not begun does not count against the entry.
+    A step that had not begun does not count against the entry. With *seen*, nothing happens when the lease showed a
+    sign of life since it was read.
     """
     with transaction():
+        if seen is not None and not _still(seen):
+            return []
         lease = Lease.get_or_none(Lease.id == token, Lease.released_at.is_null())
         if lease is None or not leases.release(lease, reason, now):
             return []
         began = lease.due_at is None
-        woken: list[Wake] = []
         entry = HostQueueEntry.get_or_none(HostQueueEntry.id == lease.entry_id)
         task = retreat.end_task(lease, success=False, now=now, aborted=True)
+        host = Host.get_by_id(lease.host_id)
+        Host.update(status=HostStatus.READY.value).where(Host.id == host.id).execute()
+        woken: list[Wake] = []
         if entry is not None and entry.aborted:
             woken += retreat.abort(entry, lease, now)
+        elif entry is not None and began:
+            woken += retreat.requeue_or_fail(entry, lease, reason, settings.max_requeues, now)
         elif entry is not None:
-            limit = settings.max_requeues if began else entry.requeues + 1
-            woken += retreat.requeue_or_fail(entry, lease, reason, limit, now)
-        Host.update(status=HostStatus.READY.value).where(Host.id == lease.host_id).execute()
-        if lease.step == Step.REPAIR.value or (entry is None and task is not None):
-            kind = TaskKind(task.task) if task is not None else TaskKind.REPAIR
-            hosts.queue_task(lease.host_id, kind, SYSTEM_USER)
-        elif began:
-            hosts.queue_task(lease.host_id, TaskKind.VERIFY, SYSTEM_USER)
-        return woken + hosts.freed([lease.host_id])
+            woken += entries.requeue(entry, reason, counted=False)
+        _follow(host, task if entry is None else None, began, settings)
+        return woken + hosts.freed([host.id])
+
+
+def _still(seen: Lease) -> bool:
+    """Whether the lease is as it was read; its row is locked from here on."""
+    same = Lease.due_at.is_null() if seen.due_at is None else Lease.due_at == seen.due_at
+    touched = (
+        Lease.update(pokes=Lease.pokes + 1)
+        .where(Lease.id == seen.id, Lease.released_at.is_null(), Lease.beat == seen.beat, Lease.step == seen.step, same)
+        .execute()
+    )
+    return bool(touched)
+
+
+def _follow(host: Host, task: SpecialTask | None, began: bool, settings: Settings) -> None:
+    """What is done to the host before anybody else gets it: *task*, if it was the host's own, once more."""
+    if task is not None and not began:
+        hosts.queue_task(host.id, TaskKind(task.task), SYSTEM_USER)
+    elif task is not None:
+        if not hosts.queue_again(task, settings.max_requeues):
+            reason = f"{task.task} never came to an end"
+            Host.update(status=HostStatus.REPAIR_FAILED.value, status_reason=reason).where(Host.id == host.id).execute()
+    elif began:
+        hosts.queue_verify(host)
 
 
 def predecessors(lab: Lab, settings: Settings, now: datetime.datetime) -> list[Wake]:
@@ -60,10 +86,15 @@ def predecessors(lab: Lab, settings: Settings, now: datetime.datetime) -> list[W
         Host.update(status=HostStatus.READY.value, leased=False).where(
             Host.lab == lab.id, Host.id.not_in(held), Host.status.not_in(idle)
         ).execute()
-        SpecialTask.update(is_active=False).where(
-            SpecialTask.is_active == True,  # noqa: E712 - an SQL expression
-            SpecialTask.is_complete == False,  # noqa: E712
-            SpecialTask.host.in_(Host.select(Host.id).where(Host.lab == lab.id, Host.id.not_in(held))),
+        orphaned = (
+            SpecialTask.is_active.in_([True, False])
+            & (SpecialTask.is_complete == False)  # noqa: E712 - an SQL expression
+            & SpecialTask.host.in_(Host.select(Host.id).where(Host.lab == lab.id, Host.id.not_in(held)))
+        )
+        SpecialTask.update(is_active=False).where(orphaned, SpecialTask.queue_entry.is_null()).execute()
+        # Nobody leases the host to a task of an entry that has left it: such a task would block the host for ever.
+        SpecialTask.update(is_active=False, is_complete=True, is_aborted=True, time_finished=now).where(
+            orphaned, SpecialTask.queue_entry.is_null(False)
         ).execute()
     return woken
 
@@ -74,11 +105,11 @@ def overdue(lab: Lab, settings: Settings, now: datetime.datetime) -> list[Wake]:
     late = Lease.select().where(Lease.lab == lab.id, Lease.released_at.is_null(), Lease.due_at < now)
     for lease in late:
         if lease.pokes >= _POKES:
-            woken += take_back(lease.id, f"nobody began {lease.step}", settings, now)
+            woken += take_back(lease.id, f"nobody began {lease.step}", settings, now, seen=lease)
             continue
         with transaction():
-            Lease.update(pokes=lease.pokes + 1, due_at=now + datetime.timedelta(seconds=settings.step_due)).where(
-                Lease.id == lease.id, Lease.due_at == lease.due_at
+            Lease.update(pokes=lease.pokes + 1, due_at=now + due_in(settings)).where(
+                Lease.id == lease.id, Lease.due_at == lease.due_at, Lease.released_at.is_null()
             ).execute()
         woken.append(leases.step_wake(lease, lab.name))
     return woken

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 
-from autotest.models.afe import Host, HostQueueEntry, SpecialTask
+from autotest.models.afe import SYSTEM_USER, Host, HostQueueEntry, SpecialTask
 from autotest.models.lab import Lease
 from autotest.scheduler import entries, wakes
 from autotest.scheduler.wakes import Wake
@@ -36,6 +36,12 @@ def abort(entry: HostQueueEntry, lease: Lease | None, now: datetime.datetime) ->
     if not entries.advance(entry.id, status, EntryStatus.ABORTED, finished_on=now):
         return []
     return entries.suite_wake(entry.job)
+
+
+def abort_for(entry: HostQueueEntry, lease: Lease, limit: str, now: datetime.datetime) -> list[Wake]:
+    """The system aborts an entry that runs, for a limit in time (section 3.3)."""
+    entries.mark_aborted(entry.id, SYSTEM_USER, limit, now)
+    return _parse(entry, lease, now)
 
 
 def run_ended(entry: HostQueueEntry, lease: Lease, ok: bool, reason: str, now: datetime.datetime) -> list[Wake]:

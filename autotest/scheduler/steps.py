@@ -14,13 +14,13 @@ from typing import NamedTuple
 from autotest import states
 from autotest.host_info import HostInfo
 from autotest.job_file import JobFile, StepOutcome
-from autotest.models.afe import Host, HostQueueEntry, Job, JobKeyval, SpecialTask
+from autotest.models.afe import SYSTEM_USER, Host, HostQueueEntry, Job, JobKeyval, SpecialTask
 from autotest.models.database import transaction
 from autotest.models.lab import Lease
 from autotest.scheduler import entries, hosts, labels, leases, retreat
 from autotest.scheduler.wakes import Wake
 from autotest.settings import Settings
-from autotest.states import ControlType, EntryStatus, HostStatus, Step, TaskKind
+from autotest.states import ControlType, EntryStatus, HostStatus, Protection, Step, TaskKind
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,9 +85,9 @@ def begin(token: int, step: Step, settings: Settings, now: datetime.datetime) ->
 def end(token: int, step: Step, ended: Ended, settings: Settings, now: datetime.datetime) -> list[Wake]:
     """Write down how the step ended and what follows. A lease that was taken back meanwhile changes nothing."""
     with transaction():
-        lease = Lease.get_or_none(Lease.id == token)
-        if lease is None or lease.released_at is not None or lease.step != step.value or lease.due_at is not None:
+        if not _hold(token, step):
             return []
+        lease = Lease.get_by_id(token)
         host = Host.get_by_id(lease.host_id)
         entry = HostQueueEntry.get_or_none(HostQueueEntry.id == lease.entry_id)
         if step is Step.RUN_TEST:
@@ -127,6 +127,16 @@ def _take(lease: Lease, step: Step) -> bool:
     return bool(taken)
 
 
+def _hold(token: int, step: Step) -> bool:
+    """Whether this step still runs under an open lease. The row stays locked: nobody takes it back meanwhile."""
+    held = (
+        Lease.update(beat=Lease.beat + 1)
+        .where(Lease.id == token, Lease.step == step.value, Lease.released_at.is_null(), Lease.due_at.is_null())
+        .execute()
+    )
+    return bool(held)
+
+
 def _begin_task(
     lease: Lease, entry: HostQueueEntry | None, host: Host, info: HostInfo, settings: Settings, now: datetime.datetime
 ) -> Work:
@@ -136,6 +146,9 @@ def _begin_task(
     Host.update(status=states.HOST_STATUS_OF[kind].value).where(Host.id == host.id).execute()
     if entry is not None:
         entries.advance(entry.id, EntryStatus(entry.status), states.ENTRY_STATUS_OF[kind])
+    if kind is TaskKind.PROVISION and entry is not None:
+        # What the provisioner is about to overwrite is not on the host any more, however this ends.
+        _replace_versions(host, labels.versions(entries.wanted(entry)), frozenset())
     limit = {
         TaskKind.VERIFY: settings.verify_limit,
         TaskKind.REPAIR: settings.repair_limit,
@@ -201,13 +214,17 @@ def _end_run(
     reason = ended.reason(host.hostname)
     if entry.aborted:
         woken = retreat.abort(entry, lease, now)
+    elif ended.cause == "deadline":
+        # Section 3.3: a limit in time aborts, in the name of the system.
+        limit = f"{reason} of {entry.job.max_runtime_mins} minutes (max_runtime_mins)"
+        woken = retreat.abort_for(entry, lease, limit, now)
     elif ended.vanished:
         woken = retreat.requeue_or_fail(entry, lease, reason, settings.max_requeues, now)
     else:
         woken = retreat.run_ended(entry, lease, ended.ok, reason, now)
     if not ended.ok:
         # The host may be what failed: nobody gets it before it was verified.
-        hosts.queue_task(host.id, TaskKind.VERIFY, "autotest_system")
+        hosts.queue_verify(host)
     return woken + _free_host(lease, host, reason or "done", now)
 
 
@@ -219,19 +236,23 @@ def _end_pre_job(
     settings: Settings,
     now: datetime.datetime,
 ) -> list[Wake]:
-    retreat.end_task(lease, ended.ok, now)
+    aborted = entry is not None and entry.aborted
+    task = retreat.end_task(lease, ended.ok, now, aborted or ended.vanished)
     if ended.ok and lease.step == Step.PROVISION.value and ended.outcome is not None:
         _note_versions(host, ended.outcome.found_labels)
     if entry is not None and entry.aborted:
+        if lease.step == Step.PROVISION.value and not ended.ok:
+            hosts.queue_task(host.id, TaskKind.REPAIR, SYSTEM_USER)
         return retreat.abort(entry, None, now) + _free_host(lease, host, "aborted", now)
-    if ended.ok:
+    # Section 2.6: a host that asks not to be verified takes the job whatever the task says.
+    if ended.ok or (host.protection == Protection.DO_NOT_VERIFY and not ended.vanished):
         return _go_on(lease, entry, host, settings, now)
     reason = ended.reason(host.hostname)
-    if ended.vanished:
-        woken = retreat.requeue_or_fail(entry, lease, reason, settings.max_requeues, now) if entry else []
-        if entry is None and lease.task_id is not None:
-            hosts.queue_task(host.id, TaskKind(SpecialTask.get_by_id(lease.task_id).task), "autotest_system")
+    if ended.vanished and entry is not None:
+        woken = retreat.requeue_or_fail(entry, lease, reason, settings.max_requeues, now)
         return woken + _free_host(lease, host, reason, now)
+    if ended.vanished and hosts.queue_again(task, settings.max_requeues):
+        return _free_host(lease, host, reason, now)
     return _repair(lease, entry, host, reason, settings, now)
 
 
@@ -284,21 +305,21 @@ def _repairs(entry: HostQueueEntry, host: Host) -> int:
     """Repairs of this host for this job so far, counted also when the entry has left the host."""
     return int(
         SpecialTask.select()
+        .join(HostQueueEntry)
         .where(
             SpecialTask.host == host.id,
             SpecialTask.task == TaskKind.REPAIR.value,
-            SpecialTask.queue_entry == entry.id,
+            HostQueueEntry.job == entry.job_id,
         )
         .count()
     )
 
 
 def _end_repair(lease: Lease, host: Host, ended: Ended, settings: Settings, now: datetime.datetime) -> list[Wake]:
-    task = retreat.end_task(lease, ended.ok, now)
+    task = retreat.end_task(lease, ended.ok, now, ended.vanished)
     if ended.ok:
         return _free_host(lease, host, "repaired", now)
-    if ended.vanished and ended.cause != "deadline":
-        hosts.queue_task(host.id, TaskKind.REPAIR, "autotest_system")
+    if ended.vanished and hosts.queue_again(task, settings.max_requeues):
         return _free_host(lease, host, ended.reason(host.hostname), now)
     woken = _repair_failed(lease, host, ended.reason(host.hostname), now)
     entry = HostQueueEntry.get_or_none(HostQueueEntry.id == task.queue_entry_id) if task is not None else None
@@ -328,10 +349,15 @@ def _free_host(lease: Lease, host: Host, reason: str, now: datetime.datetime) ->
 
 
 def _note_versions(host: Host, found: tuple[str, ...]) -> None:
-    carried = labels.of_hosts([host.id]).get(host.id, frozenset())
     fresh = labels.versions(found)
-    replaced = {label.partition(":")[0] for label in fresh}
-    kept = {label for label in carried if not (labels.is_version(label) and label.partition(":")[0] in replaced)}
+    _replace_versions(host, fresh, fresh)
+
+
+def _replace_versions(host: Host, replaced: frozenset[str], fresh: frozenset[str]) -> None:
+    """Take off the host every version label whose key is among *replaced*, and put *fresh* onto it."""
+    keys = {label.partition(":")[0] for label in replaced}
+    carried = labels.of_hosts([host.id]).get(host.id, frozenset())
+    kept = {label for label in carried if not (labels.is_version(label) and label.partition(":")[0] in keys)}
     hosts.set_labels(host.id, kept | fresh)
 
 

@@ -15,7 +15,7 @@ from autotest import errors
 from autotest.control_file import ControlFile
 from autotest.models.afe import Host, HostQueueEntry, Job, JobKeyval
 from autotest.models.database import transaction
-from autotest.scheduler import builds, entries, jobs, labels, suite_folder, wakes
+from autotest.scheduler import builds, entries, jobs, labels, suite_folder, users, wakes
 from autotest.scheduler.jobs import JobSpec
 from autotest.scheduler.suite_folder import Scheduled, Skipped
 from autotest.scheduler.wakes import Wake
@@ -71,7 +71,10 @@ def create(spec: SuiteSpec, settings: Settings, now: datetime.datetime) -> tuple
         "file_bugs": str(spec.file_bugs),
         **({"num": str(spec.num)} if spec.num is not None else {}),
     }
-    problems = jobs.check_keyvals(keyvals)
+    name = f"{spec.build}-test_suites/control.{spec.name}"
+    problems = {**jobs.check_keyvals(keyvals), **jobs.check_name(name), **users.check_login(spec.owner)}
+    if min(spec.timeout_mins, spec.max_runtime_mins) < 1:
+        problems["timeout_mins"] = "limits are at least one minute"
     if problems:
         raise errors.ValidationError(problems)
     with transaction():
@@ -79,7 +82,7 @@ def create(spec: SuiteSpec, settings: Settings, now: datetime.datetime) -> tuple
             _check_hosts(spec)
         job = jobs.insert(
             JobSpec(
-                name=f"{spec.build}-test_suites/control.{spec.name}",
+                name=name,
                 control_file=text,
                 control_type=ControlType.SERVER,
                 owner=spec.owner,
@@ -128,7 +131,10 @@ def fan_out(job_id: int, settings: Settings, now: datetime.datetime) -> list[Wak
 
 
 def finish(job_id: int, settings: Settings, now: datetime.datetime) -> list[Wake]:
-    """Write the suite's folder once its last child ended (or it does not wait for them), and send it to the parser."""
+    """Write the suite's folder once its last child ended (or it does not wait for them), and send it to the parser.
+
+    Delivered twice, the second does nothing.
+    """
     entry = HostQueueEntry.get_or_none(HostQueueEntry.job == job_id)
     if entry is None or entry.status != EntryStatus.RUNNING.value:
         return []
@@ -137,7 +143,6 @@ def finish(job_id: int, settings: Settings, now: datetime.datetime) -> list[Wake
     if waits and _children_left(job_id):
         return []
     folder = suite_folder.place(settings.results_dir, job)
-    suite_folder.finish(folder, job, now)
     with transaction():
         moved = entries.advance(
             entry.id,
@@ -147,7 +152,10 @@ def finish(job_id: int, settings: Settings, now: datetime.datetime) -> list[Wake
             due_at=now + _due(settings),
             succeeded=True,
         )
-    return [wakes.parse_due(None, entry.id, f"suite {job.name}, job {job.id}")] if moved else []
+        if not moved:
+            return []
+        suite_folder.finish(folder, job, now)
+    return [wakes.parse_due(None, entry.id, f"suite {job.name}, job {job.id}")]
 
 
 def _children_left(job_id: int) -> bool:

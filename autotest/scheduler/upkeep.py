@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime
 
+from peewee import fn
+
 from autotest.models.afe import SYSTEM_USER, Host, HostQueueEntry, Job
 from autotest.models.database import transaction
-from autotest.models.lab import Lab, LabelQueue, Lease
+from autotest.models.lab import Lab, Lease
 from autotest.scheduler import entries, hosts, jobs, labels, leases, matching, wakes
 from autotest.scheduler.wakes import Wake
 from autotest.settings import Settings
@@ -15,20 +17,22 @@ from autotest.states import EntryStatus
 
 def timed_out(now: datetime.datetime) -> list[Wake]:
     """Abort every job that is older than its timeout, queue time included (section 3.3)."""
-    late: dict[int, list[int]] = {}
-    incomplete = (
-        HostQueueEntry.select(HostQueueEntry.id, Job.id, Job.created_on, Job.timeout_mins)
-        .join(Job)
-        .where(HostQueueEntry.complete == False, HostQueueEntry.aborted == False)  # noqa: E712 - an SQL expression
-        .tuples()
-    )
-    for entry_id, _job_id, created_on, timeout_mins in incomplete:
-        if now - created_on >= datetime.timedelta(minutes=timeout_mins):
-            late.setdefault(timeout_mins, []).append(entry_id)
     woken: list[Wake] = []
-    for timeout_mins, entry_ids in late.items():
+    incomplete = (HostQueueEntry.complete == False) & (HostQueueEntry.aborted == False)  # noqa: E712 - SQL expressions
+    limits = Job.select(Job.timeout_mins).join(HostQueueEntry).where(incomplete).distinct().tuples()
+    for (timeout_mins,) in list(limits):
+        late = (
+            HostQueueEntry.select(HostQueueEntry.id)
+            .join(Job)
+            .where(
+                incomplete,
+                Job.timeout_mins == timeout_mins,
+                Job.created_on <= now - datetime.timedelta(minutes=timeout_mins),
+            )
+            .tuples()
+        )
         reason = f"not done within its timeout of {timeout_mins} minutes"
-        woken += entries.abort(entry_ids, SYSTEM_USER, reason, now)[1]
+        woken += entries.abort([entry_id for (entry_id,) in late], SYSTEM_USER, reason, now)[1]
     return woken
 
 
@@ -38,25 +42,43 @@ def servable() -> list[Wake]:
     The caller publishes those whose broker queue is empty.
     """
     free = [host for lab in Lab.select() for host in hosts.free(lab.id)]
-    woken: list[Wake] = []
-    idle: list[str] = []
     queues = labels.busy_queues()
     can_run = matching.servable(free, queues)
-    for queue in queues:
-        best = hosts.next_queued(queue.key)
-        if best is None:
-            idle.append(queue.key)
-        elif queue.key in can_run:
-            woken.append(entries.queued_wake(best))
+    highest = _highest_priorities()
+    idle = [queue.key for queue in queues if queue.key not in highest]
     if idle:
-        _mark_idle(idle)
-    return woken
+        with transaction():
+            labels.mark_idle(idle)
+    return [
+        wakes.entry_queued(queue.key, highest[queue.key], queue.host_id is not None, ", ".join(sorted(queue.labels)))
+        for queue in queues
+        if queue.key in can_run and queue.key in highest
+    ]
+
+
+def _highest_priorities() -> dict[str, int]:
+    """The highest priority that waits in each queue, in one query."""
+    return dict(
+        HostQueueEntry.select(HostQueueEntry.queue_key, fn.MAX(HostQueueEntry.priority))
+        .where(
+            HostQueueEntry.status == EntryStatus.QUEUED.value,
+            HostQueueEntry.active == False,  # noqa: E712 - an SQL expression
+            HostQueueEntry.queue_key != "",
+        )
+        .group_by(HostQueueEntry.queue_key)
+        .tuples()
+    )
 
 
 def forgotten(settings: Settings, now: datetime.datetime) -> list[Wake]:
-    """Suites and parses that are past their due time, and suites whose last child ended unheard. Each is due again later."""
+    """Suites and parses past their due time, suites whose last child ended unheard, queues wrongly taken for idle.
+
+    Each is due again later.
+    """
     again = now + datetime.timedelta(seconds=settings.step_due)
     woken: list[Wake] = []
+    with transaction():
+        labels.mark_busy()
     late = (
         HostQueueEntry.select(HostQueueEntry, Job)
         .join(Job)
@@ -103,12 +125,3 @@ def _entry_wakes(entry: HostQueueEntry) -> list[Wake]:
     if suite and status is EntryStatus.RUNNING:
         return [wakes.suite_ended(entry.job_id, f"end of suite job {entry.job_id}")]
     return []
-
-
-def _mark_idle(keys: list[str]) -> None:
-    with transaction():
-        waiting = HostQueueEntry.select(HostQueueEntry.queue_key).where(
-            HostQueueEntry.status == EntryStatus.QUEUED.value,
-            HostQueueEntry.active == False,  # noqa: E712 - an SQL expression
-        )
-        LabelQueue.update(busy=False).where(LabelQueue.key.in_(keys), LabelQueue.key.not_in(waiting)).execute()

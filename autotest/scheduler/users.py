@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from autotest.models.afe import EVERYONE, AclGroup, AclGroupHost, AclGroupUser, User
+
+#: Logins name results folders.
+_LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,63}")
+
+
+def check_login(login: str) -> dict[str, str]:
+    """The problem of an owner's *login*, by argument name."""
+    if _LOGIN.fullmatch(login):
+        return {}
+    return {"owner": f"{login!r} is not a login: up to 64 letters, digits and _.@+-"}
 
 
 def named(login: str) -> User:

@@ -27,14 +27,14 @@ def on_each_host(server_job: job.ServerJob, work: Callable[[job.ServerJob, HostI
 
     To be called before this process has connections or threads. Raises JobAborted that names each failure.
     """
-    children = {os_fork(server_job, info, work): info for info in server_job.job_file.hosts}
+    children: dict[int, HostInfo] = {}
     failures: dict[str, str] = {}
     try:
-        while children:
-            pid, status = os.wait()
-            info = children.pop(pid, None)
-            if info is None:
-                continue
+        for info in server_job.job_file.hosts:
+            children[_start(server_job, info, work)] = info
+        for pid, info in list(children.items()):
+            _, status = os.waitpid(pid, 0)
+            del children[pid]
             outcome = StepOutcome.read(server_job.folder / info.hostname)
             server_job.failed_tests += outcome.failed_tests if outcome else 0
             if status:
@@ -47,8 +47,7 @@ def on_each_host(server_job: job.ServerJob, work: Callable[[job.ServerJob, HostI
         raise errors.JobAborted(f"One or more subcommands failed:\n{lines}")
 
 
-def os_fork(server_job: job.ServerJob, info: HostInfo, work: Callable[[job.ServerJob, HostInfo], None]) -> int:
-    """Fork the process of one host; returns its pid."""
+def _start(server_job: job.ServerJob, info: HostInfo, work: Callable[[job.ServerJob, HostInfo], None]) -> int:
     folder = server_job.folder / info.hostname
     folder.mkdir()
     pid = os.fork()

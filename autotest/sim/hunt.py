@@ -25,14 +25,14 @@ def processes(place: str) -> list[int]:
 def kill(place: str) -> int:
     """Kill all processes marked with *place* or a folder below it; returns how many were met.
 
-    Looks again until none is left, because a process may fork while we look.
+    Looks again until none was there twice: a process may fork while we look, and shows no mark in the middle of an
+    exec.
     """
     deadline = time.monotonic() + _PATIENCE_S
-    met = 0
-    while time.monotonic() < deadline:
+    met = clear = 0
+    while time.monotonic() < deadline and clear < 2:
         found = processes(place)
-        if not found:
-            break
+        clear = 0 if found else clear + 1
         met += sum(_kill_if_marked(pid, place) for pid in found)
         time.sleep(0.005)
     return met

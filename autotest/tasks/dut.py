@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime
 import logging
 import time
+from typing import Any
 
 import peewee
 from celery import signals
 from celery.worker.control import control_command
 
 from autotest import errors
-from autotest.celery import app
+from autotest.celery import POKE, app
 from autotest.models import database
 from autotest.models.database import utc_now
 from autotest.scheduler import entries, leases, steps
@@ -64,7 +65,7 @@ def run_test(token: int) -> None:
     _step(token, Step.RUN_TEST)
 
 
-@app.task(name="autotest.poke")
+@app.task(name=POKE)
 def poke() -> None:
     """Nothing: that it was received ended the consumer's poll."""
 
@@ -78,9 +79,9 @@ def refresh(state: object) -> dict[str, bool]:
 
 
 @signals.task_received.connect
-def _drop_credit(request: object = None, **_: object) -> None:
-    if getattr(request, "name", "") == claim.name and lab_worker.serves():
-        (key,) = request.args  # type: ignore[union-attr]  # Celery's Request has no types
+def _drop_credit(request: Any, **_: Any) -> None:
+    if request.name == claim.name and lab_worker.serves():
+        (key,) = request.args
         lab_worker.current().message_received(key)
 
 
@@ -92,6 +93,9 @@ def _step(token: int, step: Step) -> None:
     if work is None:
         return
     ended = _carry_out(worker, work)
+    if worker.stopping.is_set() and not ended.ok:
+        # This worker ended the child itself; its successor takes the lease back.
+        return
     worker.publish(_write_down(worker, work, ended))
 
 

@@ -21,6 +21,7 @@ from autotest.settings import Settings
 from autotest.worker import lab_config, lab_worker
 from autotest.worker.credits import LabelQueueStep
 from autotest.worker.keeper import Keeper
+from autotest.worker.watchdog import Watchdog
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _RESULTS_SLOTS = 2
@@ -124,6 +125,7 @@ def _wait_for_broker(config: Settings, patience: float) -> None:
 
 
 def _consume(name: str, queues: list[str], slots: int) -> None:
+    app.steps["consumer"].add(Watchdog)
     process: Any = app.Worker(
         hostname=f"{name}@{socket.gethostname()}",
         pool="threads",

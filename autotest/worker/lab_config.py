@@ -50,11 +50,12 @@ ATTRIBUTES = frozenset(
         "tmp_dirs",
         "min_free_mb",
         "power",
-        "power_command",
         "provisioner",
         "repair",
     }
 )
+#: What begins so belongs to a driver, which knows its own attributes.
+_DRIVERS = ("power_", "provision_", "stub_")
 _PATHS = frozenset({"key", "known_hosts"})
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,253}")
 _LAB = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -138,6 +139,6 @@ def _attributes(path: Path, where: str, table: Any, own: set[str]) -> dict[str, 
 
 def _only(path: Path, where: str, table: dict[str, Any], known: set[str] | frozenset[str]) -> None:
     for key in table:
-        if key not in known:
+        if key not in known and not (where and key.startswith(_DRIVERS)):
             place = f"{where}: " if where else ""
             raise errors.ConfigError(f"{path}: {place}unknown key {key!r}; known: {', '.join(sorted(known))}")

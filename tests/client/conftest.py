@@ -146,5 +146,4 @@ _OTHERS = every_python()
 @pytest.fixture(params=[sys.executable, *_OTHERS.values()], ids=["this", *_OTHERS])
 def dut(request: pytest.FixtureRequest, pyz: Path, tmp_path: Path) -> Client:
     """The client as one file, on every CPython of this machine; nothing else is importable."""
-    made = Client([request.param, "-I", str(pyz)], tmp_path)
-    return made
+    return Client([request.param, "-I", str(pyz)], tmp_path)

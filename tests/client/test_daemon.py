@@ -73,6 +73,12 @@ def test_following_shows_a_line_while_the_run_still_waits(client, background):
         assert watcher.stdout.read().endswith(b"AUTOTEST_EXIT:0\n")
 
 
+def test_a_run_in_the_background_reads_nothing_and_its_output_is_kept(client, background):
+    background("print(repr(sys.stdin.read()))")
+    assert follow(client)[-1] == "AUTOTEST_EXIT:0"
+    assert (client.folder / "run" / "stdout").read_text() == "''\n"
+
+
 def test_following_goes_on_where_it_was_cut(client, background):
     background("job.record('INFO', None, 'x')")
     whole = follow(client)

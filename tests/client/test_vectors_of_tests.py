@@ -124,13 +124,14 @@ ONE_TEST = [
     ("surrogate", raising("run_once", "error.TestFail('\\ud800')"), "", "FAIL", "\N{REPLACEMENT CHARACTER}"),
     ("fork", "def run_once(self):\n    os.fork()\n", "", "GOOD", DONE),
     ("import", "raise ImportError('gone')\n", "", "ERROR", "Unhandled ImportError: gone"),
-    ("no version", "del version\n" + PAS, "", "ERROR", "Unhandled AttributeError: 't' object has no attribute 'version'"),
+    ("no version", "del version\n" + PAS, "", "ERROR",
+     "Unhandled AttributeError: 't' object has no attribute 'version'"),
     ("rmtree", "def run_once(self):\n    import shutil\n    shutil.rmtree(self.outputdir)\n", "", "GOOD", DONE),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("body", "arguments", "code", "message"), [row[1:] for row in ONE_TEST], ids=[row[0] for row in ONE_TEST]
+    ("body", "arguments", "code", "message"), [pytest.param(*row[1:], id=row[0]) for row in ONE_TEST]
 )
 def test_one_test_leaves_its_verdict(client, body, arguments, code, message):
     client.test("t", body)
@@ -163,7 +164,8 @@ def test_v8_cleanup_is_called_after_a_failed_initialize(client):
 def test_v9_a_failed_setup_is_called_again(client):
     client.test(
         "t",
-        "def setup(self):\n    with open(self.bindir + '/log', 'a') as log:\n        log.write('s')\n    raise ValueError('s')\n",
+        "def setup(self):\n    with open(self.bindir + '/log', 'a') as log:\n        log.write('s')\n"
+        "    raise ValueError('s')\n",
     )
     client.run("job.run_test('t', tag=1); job.run_test('t', tag=2)")
     assert (client.folder / "tests/t/log").read_text() == "ss"
@@ -264,8 +266,9 @@ def test_v21_an_illegal_key_leaves_an_empty_file(client):
 
 
 def test_v22_hooks_are_called_in_order(client):
-    hooks = ["initialize", "setup", "warmup", "drop_caches_between_iterations", "before_run_once", "run_once",
-             "after_run_once", "postprocess_iteration", "postprocess", "process_failed_constraints", "cleanup"]  # fmt: skip
+    once = ["before_run_once", "run_once", "after_run_once", "postprocess_iteration"]
+    first, last = ["initialize", "setup", "warmup"], ["postprocess", "process_failed_constraints", "cleanup"]
+    hooks = [*first, "drop_caches_between_iterations", *once, *last]
     body = "".join(f"def {hook}(self):\n    self.log({hook!r})\n" for hook in hooks)
     body += """\
 def log(self, text):
@@ -278,22 +281,8 @@ def __init__(self, *args):
 """
     client.test("t", body)
     client.run("job.run_test('t', iterations=2)")
-    rounds = [
-        ["drop_caches_between_iterations", f"before({n})", "before_run_once", "run_once", "after_run_once",
-         "postprocess_iteration", f"after({n})"]
-        for n in (1, 2)
-    ]  # fmt: skip
-    expected = [
-        "initialize",
-        "setup",
-        "warmup",
-        *rounds[0],
-        *rounds[1],
-        "postprocess",
-        "process_failed_constraints",
-        "cleanup",
-    ]
-    assert client.read("t/log").split() == expected
+    rounds = [["drop_caches_between_iterations", f"before({n})", *once, f"after({n})"] for n in (1, 2)]
+    assert client.read("t/log").split() == [*first, *rounds[0], *rounds[1], *last]
 
 
 def test_v23_an_execute_of_the_test_receives_the_iterations(client):

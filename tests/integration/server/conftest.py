@@ -15,7 +15,7 @@ from autotest.server import autoserv
 from autotest.sim import fleet, scenario
 from autotest.states import Step
 
-_FLEET = 40
+_FLEET = 60
 PASS = """
 from autotest.client import test
 class pas(test.test):

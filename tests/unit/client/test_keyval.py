@@ -6,7 +6,7 @@ import string
 import tempfile
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotest.client import keyval
@@ -17,6 +17,7 @@ UNTYPED = TEXT.filter(lambda text: text == text.rstrip(" \t\r\v\f") and not text
 VALUE = st.one_of(UNTYPED, st.integers(0, 10**30), st.floats(0.001, 10**9).map(lambda number: round(number, 3)))
 
 
+@settings(deadline=None)
 @given(st.dictionaries(KEY, VALUE))
 def test_read_is_the_inverse_of_append(pairs):
     with tempfile.TemporaryDirectory() as folder:
@@ -24,6 +25,7 @@ def test_read_is_the_inverse_of_append(pairs):
         assert keyval.read(folder) == pairs
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_without_harm_when_not_strict(data):
     with tempfile.TemporaryDirectory() as folder:
@@ -33,6 +35,7 @@ def test_any_bytes_are_read_without_harm_when_not_strict(data):
         keyval.read_iterations(folder)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.dictionaries(KEY, UNTYPED.map(str.strip)), st.dictionaries(KEY, st.floats(allow_nan=False))))
 )
