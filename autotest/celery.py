@@ -68,7 +68,6 @@ def make_app(config: Settings) -> Celery:
         worker_disable_prefetch=True,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_send_task_events=True,
-        task_send_sent_event=True,
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
@@ -145,7 +144,13 @@ def broker_client(celery: Celery | None = None) -> redis.Redis:
 def _send(sender: Celery, producer: object, wake: Wake) -> None:
     task_id = uuid()
     message = sender.amqp.create_task_message(
-        task_id, wake.task, list(wake.args), {}, argsrepr=wake.shown, ignore_result=True, create_sent_event=True
+        task_id,
+        wake.task,
+        list(wake.args),
+        {},
+        argsrepr=wake.shown,
+        ignore_result=True,
+        create_sent_event=wake.task != POKE,
     )
     sender.amqp.send_task_message(
         producer,

@@ -38,7 +38,7 @@ def flower(port: int, address: str, user: str, password_file: Path | None) -> No
         *(sys.executable, "-m", "celery", "-A", "autotest", "flower"),
         *(f"--address={address}", f"--port={port}"),
         *(f"--max_tasks={_MOST_TASKS}", f"--purge_offline_workers={_FORGET_WORKERS_S}"),
-        "--logging=warning",
+        *("--tasks_columns=name,args,state,received,runtime,worker", "--logging=warning"),
     ]
     os.execve(sys.executable, arguments, environment)
 

@@ -13,11 +13,14 @@ from autotest import errors
 class HostInfo:
     """One DUT: its name, its labels, and how to reach it (attributes, all strings).
 
-    Attributes in use: ``address`` (default: the hostname), ``port`` (22), ``user`` (root), ``key`` (path of a private
-    key), ``known_hosts`` (path), ``host_key_policy`` (``pinned`` or ``trust_first``), ``client_dir`` (/usr/local/autotest),
-    ``python`` (python3), ``boot_id_file`` (/proc/sys/kernel/random/boot_id), ``reboot_command`` (reboot), ``tmp_dirs``
-    (comma list, /tmp,/var/tmp), ``min_free_mb`` (700), ``power`` (driver name, none), ``power_command``,
-    ``provisioner`` (none), ``repair`` (generic).
+    Attributes in use, with their defaults:
+
+    * the wire: ``address`` (the hostname), ``port`` (22), ``user`` (root), ``key`` (path of a private key),
+      ``known_hosts`` (path), ``host_key_policy`` (``pinned``, or ``trust_first``)
+    * the DUT: ``client_dir`` (/usr/local/autotest), ``python`` (python3), ``tmp_dirs`` (/tmp,/var/tmp), ``min_free_mb``
+      (700), ``boot_id_file`` (/proc/sys/kernel/random/boot_id), ``reboot_command`` (reboot)
+    * limits in seconds: ``down_limit`` and ``boot_limit`` of a reboot, ``disconnect_limit`` of a running client
+    * drivers: ``power`` and ``power_command`` (none), ``provisioner`` (none), ``repair`` (generic)
     """
 
     hostname: str

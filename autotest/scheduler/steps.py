@@ -17,7 +17,7 @@ from autotest.job_file import JobFile, StepOutcome
 from autotest.models.afe import SYSTEM_USER, Host, HostQueueEntry, Job, JobKeyval, SpecialTask
 from autotest.models.database import transaction
 from autotest.models.lab import Lease
-from autotest.scheduler import entries, hosts, labels, leases, retreat
+from autotest.scheduler import builds, entries, hosts, labels, leases, retreat
 from autotest.scheduler.wakes import Wake
 from autotest.settings import Settings
 from autotest.states import ControlType, EntryStatus, HostStatus, Protection, Step, TaskKind
@@ -183,7 +183,7 @@ def _begin_run(
         control_file=job.control_file or "",
         control_name=entries.short_name(job),
         control_type="server" if job.control_type == ControlType.SERVER else "client",
-        test_roots=(str(settings.builds_dir / build / "control"),) if build else (),
+        test_roots=(str(settings.builds_dir / build / "control"),) if builds.is_name(build) else (),
         job_labels=tuple(sorted(entries.wanted(entry))),
         name=job.name or "",
         user=job.owner or "",
@@ -250,6 +250,8 @@ def _end_pre_job(
     reason = ended.reason(host.hostname)
     if ended.vanished and entry is not None:
         woken = retreat.requeue_or_fail(entry, lease, reason, settings.max_requeues, now)
+        if lease.step == Step.PROVISION.value:
+            hosts.queue_verify(host)
         return woken + _free_host(lease, host, reason, now)
     if ended.vanished and hosts.queue_again(task, settings.max_requeues):
         return _free_host(lease, host, reason, now)

@@ -68,8 +68,12 @@ def begin(folder: Path, job: Job, scheduled: Scheduled) -> None:
 
 
 def finish(folder: Path, job: Job, now: datetime.datetime, exit_status: int = 0) -> None:
-    """Write the folder with every child's result, ready to be parsed."""
-    scheduled = _scheduled(folder)
+    """Write the folder with every child's result, ready to be parsed. A folder that was lost is made from the rows."""
+    try:
+        scheduled = _scheduled(folder)
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        scheduled = _from_rows(job, now, f"{folder / _SCHEDULED} was lost: {problem}")
+        begin(folder, job, scheduled)
     results = list(_results(scheduled))
     _compose(folder, job, scheduled, results, int(now.timestamp()))
     _write(folder / ".autoserv_execute", f"{os.getpid()}\n{exit_status << 8}\n0\n")
@@ -83,6 +87,15 @@ def _scheduled(folder: Path) -> Scheduled:
         tuple(Skipped(*each) for each in data["skipped"]),
         tuple((name, job_id) for name, job_id in data["children"]),
     )
+
+
+def _from_rows(job: Job, now: datetime.datetime, reason: str) -> Scheduled:
+    children = tuple(
+        ((child.name or "").rsplit("/", 1)[-1], child.id) for child in Job.select().where(Job.parent_job == job.id)
+    )
+    suite = JobKeyval.get_or_none(JobKeyval.job == job.id, JobKeyval.key == "suite")
+    name = suite.value if suite is not None else job.name or ""
+    return Scheduled(name, int(now.timestamp()), (Skipped(name, Outcome.WARN.value, reason),), children)
 
 
 def _compose(folder: Path, job: Job, scheduled: Scheduled, results: list[Result], finished: int | None) -> None:

@@ -193,12 +193,17 @@ def _create_children(
     for test in members:
         dependencies = sorted({*test.dependencies, *spec.place, f"version:{spec.build}"})
         name = test.name or test.path
+        job_name = f"{spec.build}/{spec.name}/{name}"
+        unfit = "; ".join(jobs.check_name(job_name).values())
+        if unfit:
+            skipped.append(Skipped(test.path, Outcome.WARN.value, unfit))
+            continue
         reason = _not_supported(test, dependencies, carried, spec)
         if reason:
             skipped.append(Skipped(name, Outcome.TEST_NA.value, reason))
             continue
         child_spec = JobSpec(
-            name=f"{spec.build}/{spec.name}/{name}",
+            name=job_name,
             control_file=test.text,
             control_type=ControlType.SERVER if test.is_server_side else ControlType.CLIENT,
             owner=job.owner or "",

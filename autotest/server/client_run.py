@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import shlex
+import time
 from pathlib import Path, PurePosixPath
 
 from autotest import errors
@@ -107,23 +108,24 @@ class ClientRun:
 
     def _section(self, resume: bool) -> str:
         """One life of the client: start it and follow it to its exit code; _REBOOTED when the DUT rebooted under it."""
-        self._prepare(resume)
-        hostname, started = self._host.hostname, False
+        hostname, prepared, started = self._host.hostname, False, False
         while True:
             try:
-                if not started:
+                if not prepared:
+                    self._prepare(resume)
+                    prepared = True
+                if not (started or self._is_started()):
                     self._start(resume)
-                    started = True
+                started = True
                 code = self._follow()
                 if code == _LOST and self._host.boot_id() != self._boot_id:
                     raise errors.HostUnreachable(hostname, f"{hostname} went down under its client")
                 return code
-            except errors.HostUnreachable as problem:
-                if self._stream.is_rebooting:
+            except (errors.HostUnreachable, errors.CommandTimeout) as problem:
+                if started and self._stream.is_rebooting:
                     return _PAUSED
-                if self._come_back(problem):
+                if self._come_back(problem) and started:
                     return _REBOOTED
-                started = started or self._is_started()
 
     def _prepare(self, resume: bool) -> None:
         status = shlex.quote(f"{self._run}/results/status")
@@ -184,20 +186,26 @@ class ClientRun:
             )
         return self._stream.exit_code
 
-    def _come_back(self, problem: errors.HostUnreachable) -> bool:
+    def _come_back(self, problem: errors.HostError) -> bool:
         """Wait for a DUT that dropped the connection. True when it rebooted meanwhile. Raises HostUnreachable."""
+        hostname, limit = self._host.hostname, self._host.limit("disconnect_limit", DISCONNECT_LIMIT_S)
         logger.warning("%s", problem)
         self._job.record("WARN", "", "", f"Autotest client was disconnected: {problem}")
         self._host.close()
-        limit = self._host.limit("disconnect_limit", DISCONNECT_LIMIT_S)
-        if not self._host.wait_up(limit):
-            raise errors.HostUnreachable(
-                self._host.hostname,
-                f"{self._host.hostname} died during the test and did not come back within {limit:g} s",
-            )
-        self._host.take()
-        before, self._boot_id = self._boot_id, self._host.boot_id()
-        return self._boot_id != before
+        deadline = time.monotonic() + limit
+        while self._host.wait_up(deadline - time.monotonic()):
+            try:
+                self._host.take()
+            except errors.HostUnreachable as again:
+                logger.warning("%s", again)
+                continue
+            before, now = self._boot_id, self._host.boot_id()
+            if now is not None or before is None:
+                self._boot_id = now
+                return now != before
+        raise errors.HostUnreachable(
+            hostname, f"{hostname} died during the test and did not come back within {limit:g} s"
+        )
 
     def _wait_for_reboot(self) -> None:
         """Wait for the reboot that the client asked for. Raises RebootFailed, with the log as in section 3.4."""

@@ -19,7 +19,11 @@ class Interrupted(BaseException):
 def interruptible(deadline_s: float | None) -> Iterator[None]:
     """Let SIGTERM, SIGINT and the end of *deadline_s* raise Interrupted in the block. For the main thread."""
 
+    closing = False
+
     def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal closing
+        closing = True
         for other in (signal.SIGTERM, signal.SIGINT):
             signal.signal(other, signal.SIG_IGN)
         # Should the closing hang, SIGALRM ends the process even where Python does not get to run.
@@ -36,7 +40,7 @@ def interruptible(deadline_s: float | None) -> Iterator[None]:
     try:
         yield
     finally:
-        if deadline_s is not None:
+        if closing or deadline_s is not None:
             signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)

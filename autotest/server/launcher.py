@@ -74,20 +74,21 @@ class Launcher:
 
         After *deadline_s* seconds the child stops its DUT and ends. Raises RuntimeError after close().
         """
-        running = _Running(folder)
+        running = _Running(folder.absolute())
         number = next(self._numbers)
         with self._lock:
             server = self._live_server()
             server.running[number] = running
-            _send(server, {"do": "run", "id": number, "folder": str(folder.absolute()), "deadline_s": deadline_s})
+            _send(server, {"do": "run", "id": number, "folder": str(running.folder), "deadline_s": deadline_s})
         running.ended.wait()
         return running.end
 
     def kill(self, folder: Path, grace_s: float = 1.0) -> bool:
         """End the child of *folder*: SIGTERM to its group, SIGKILL after *grace_s*. False when none runs."""
+        place = folder.absolute()
         with self._lock:
             server = self._server
-            found = [] if server is None else [item for item in server.running.items() if item[1].folder == folder]
+            found = [] if server is None else [item for item in server.running.items() if item[1].folder == place]
             for number, _ in found:
                 _send(server, {"do": "kill", "id": number, "grace_s": grace_s})
         for _, running in found:

@@ -138,6 +138,8 @@ class Dut:
             "reboot_command": shlex.join([str(self.folder / "bin/sim-reboot"), self.spec.hostname]),
             "tmp_dirs": temporary,
             "min_free_mb": "10",
+            "down_limit": "10",
+            "boot_limit": "10",
             "provisioner": "stub",
             "power": "command",
             "power_command": f"{shlex.join(outlet)} {{state}}",

@@ -65,7 +65,7 @@ def run_test(token: int) -> None:
     _step(token, Step.RUN_TEST)
 
 
-@app.task(name=POKE)
+@app.task(name=POKE, send_events=False)
 def poke() -> None:
     """Nothing: that it was received ended the consumer's poll."""
 

@@ -20,7 +20,7 @@ _EPOCH = "autotest.epoch"
 _watch: list[reconcile.Watch] = []
 
 
-@app.task(name="autotest.sweep")
+@app.task(name="autotest.sweep", send_events=False)
 def sweep() -> None:
     """One look at everything that is not final."""
     config = settings.load()

@@ -107,22 +107,33 @@ class Process:
         self.start()
         self.ready()
 
-    def stop(self) -> None:
-        """End it as an operator does, and as the kernel does when that takes too long."""
-        if self._running is None or self._running.poll() is not None:
-            return
-        self._running.send_signal(signals.SIGCONT)
-        self._running.terminate()
+    def ask_to_end(self) -> None:
+        """Send it what an operator sends, without waiting."""
+        if self._running is not None and self._running.poll() is None:
+            self._running.send_signal(signals.SIGCONT)
+            self._running.terminate()
+
+    def stop(self) -> bool:
+        """End it as an operator does, and as the kernel does when that takes too long: False then."""
+        if self._running is None:
+            return True
+        self.ask_to_end()
         try:
             self._running.wait(_POLITE_S)
         except subprocess.TimeoutExpired:
+            self._running.send_signal(signals.SIGABRT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._running.wait(1)
             self._running.kill()
             self._running.wait(_GONE_S)
+            return False
+        return True
 
     def teardown(self) -> None:
-        """End it. Raises AssertionError when a process of its sessions outlives it."""
-        self.stop()
+        """End it. Raises AssertionError when it does not end by itself, or a process of its sessions outlives it."""
+        is_polite = self.stop()
         try:
+            assert is_polite, f"{self.name} did not end within {_POLITE_S:g} s of SIGTERM:\n{self.logs()[-3000:]}"
             until(lambda: not self.family(), _GONE_S, lambda: f"{self.name} leaves no process; {self.family()} live")
         finally:
             for pid in self.family():

@@ -19,16 +19,15 @@ _READY = {"run": " ready.", "results": " ready.", "suites": " ready.", "beat": "
 class WorkerNode(CeleryTestWorker):
     """One ``autotest worker KIND``."""
 
-    def __init__(self, kind: str, config: Path | None, settings_file: Path, folder: Path, broker_url: str, app: Celery):
+    def __init__(self, kind: str, config: Path | None, settings_file: Path, folder: Path, app: Celery):
         self.kind = kind
         argv = [sys.executable, "-m", "autotest", "worker", kind, *(["--config", str(config)] if config else [])]
         environment = {key: value for key, value in os.environ.items() if not key.startswith("AUTOTEST_")}
-        environment |= {"AUTOTEST_CONFIG": str(settings_file), "PYTHONUNBUFFERED": "1"}
+        environment |= {"AUTOTEST_CONFIG": str(settings_file), "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
         name = f"{kind}-{config.stem}" if config else kind
-        urls = {"url": broker_url, "host_url": broker_url}
-        super().__init__(
-            Process(name, argv, folder, environment, lambda process: _READY[kind] in process.fresh_logs(), urls), app
-        )
+        config_of_node = {"broker_url": str(app.conf.broker_url)}
+        process = Process(name, argv, folder, environment, lambda it: _READY[kind] in it.fresh_logs(), config_of_node)
+        super().__init__(process, app)
         self.container: Process
 
     @property

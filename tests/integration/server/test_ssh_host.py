@@ -134,7 +134,9 @@ def test_a_file_beyond_its_limit_is_refused_and_leaves_nothing(host, dut, tmp_pa
 
 
 def test_a_changed_host_key_is_refused(dut, lab, tmp_path):
-    other = next(line for line in (lab.folder / "known_hosts").read_text().splitlines() if dut.info.get("port") not in line)
+    other = next(
+        line for line in (lab.folder / "known_hosts").read_text().splitlines() if dut.info.get("port") not in line
+    )
     pinned = tmp_path / "known_hosts"
     pinned.write_text(f"[127.0.0.1]:{dut.info.get('port')} {' '.join(other.split()[1:3])}\n")
     info = dataclasses.replace(dut.info, attributes={**dut.info.attributes, "known_hosts": str(pinned)})
@@ -159,7 +161,9 @@ def test_an_unknown_host_is_refused_when_pinned_and_pinned_when_trusted_first(du
 
 
 def test_a_refused_key_names_user_and_host(dut, tmp_path):
-    info = dataclasses.replace(dut.info, attributes={**dut.info.attributes, "user": "nobody", "key": str(_key(tmp_path))})
+    info = dataclasses.replace(
+        dut.info, attributes={**dut.info.attributes, "user": "nobody", "key": str(_key(tmp_path))}
+    )
 
     with pytest.raises(errors.HostUnreachable, match=r"dut\d+ .*refused user nobody"):
         ssh.SSHHost(info).run("true")
@@ -179,12 +183,18 @@ def _key(folder):
         (lambda wire: wire.sendall(b"\x00\xff garbage\r\n" * 50), "does not answer SSH"),
         (lambda wire: wire.sendall(b"SSH-2.0-half"), "does not answer SSH"),
         (lambda wire: None, "does not answer SSH"),
-        (lambda wire: [wire.sendall(b"x" * 65536) for _ in range(16000)], "without an SSH greeting|does not answer SSH"),
+        (
+            lambda wire: [wire.sendall(b"x" * 65536) for _ in range(16000)],
+            "without an SSH greeting|does not answer SSH",
+        ),
     ],
     ids=["garbage", "closes mid-line", "closes at once", "floods 1 GB"],
 )
 def test_a_port_that_is_no_ssh_server_is_a_clear_error(answer, fact):
-    with serving(answer) as info, pytest.raises(errors.HostUnreachable, match=rf"bad1 \(127.0.0.1 port \d+\).*({fact})"):
+    with (
+        serving(answer) as info,
+        pytest.raises(errors.HostUnreachable, match=rf"bad1 \(127.0.0.1 port \d+\).*({fact})"),
+    ):
         ssh.SSHHost(info).execute("true", timeout_s=10)
 
 

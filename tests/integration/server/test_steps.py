@@ -20,7 +20,11 @@ def test_verify_of_a_silent_dut_says_so(dut, run):
     done = run("verify", dut.info)
 
     assert done.exit_status == 1
-    assert done.lines == ["START verify", f"»FAIL verify.ssh No answer to ssh from {dut.info.hostname}", "END FAIL verify"]
+    assert done.lines == [
+        "START verify",
+        f"»FAIL verify.ssh No answer to ssh from {dut.info.hostname}",
+        "END FAIL verify",
+    ]
     assert done.outcome.reason.startswith(f"No answer to ssh from {dut.info.hostname}")
 
 

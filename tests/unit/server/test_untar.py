@@ -53,7 +53,9 @@ def unpack(archive, folder, limit=MEGABYTE, wanted=lambda path: True):
 
 def test_files_folders_and_inner_links_are_unpacked(tmp_path, place):
     link = special("pas/sysinfo/reboot_current", tarfile.SYMTYPE, "../../sysinfo/boot.0")
-    archive = pack(tmp_path / "a", ("pas", None), ("pas/keyval", b"version=1\n"), ("sysinfo/boot.0/uname", b"Linux"), link)
+    archive = pack(
+        tmp_path / "a", ("pas", None), ("pas/keyval", b"version=1\n"), ("sysinfo/boot.0/uname", b"Linux"), link
+    )
 
     assert unpack(archive, place) == []
     assert (place / "pas/keyval").read_bytes() == b"version=1\n"

@@ -1,0 +1,200 @@
+"""Lab: what a test does with a running installation, and what it sees of it: jobs, entries, leases, hosts."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from celery import Celery
+from pytest_celery import CeleryTestSetup
+
+from autotest import celery
+from autotest.models import database
+from autotest.models.afe import HostQueueEntry, JobKeyval
+from autotest.models.database import utc_now
+from autotest.models.lab import Lease
+from autotest.scheduler import entries, jobs, suites
+from autotest.scheduler.jobs import JobSpec
+from autotest.sim.fleet import Handle
+from autotest.states import FINAL, ControlType, EntryStatus, Priority
+from nodes.broker import BrokerNode
+from nodes.installation import BUILD, Installation
+from nodes.waiting import until
+from nodes.workers import WorkerNode
+
+#: Long enough for a machine that is busy with other things.
+PATIENCE_S = 30.0
+_OWNER = "tester"
+
+
+class Gate:
+    """A test that begins, and ends when it may."""
+
+    def __init__(self, place: Path):
+        self.place = place
+
+    @property
+    def control(self) -> str:
+        return f"job.run_test('gate', place={str(self.place)!r})"
+
+    @property
+    def runs(self) -> list[int]:
+        """The pid of each run on a DUT, oldest first."""
+        began = Path(f"{self.place}.began")
+        return [int(line) for line in began.read_text().split()] if began.exists() else []
+
+    def open(self) -> None:
+        """Let every run of it end, also those to come."""
+        Path(f"{self.place}.go").touch()
+
+    def wait_for_run(self, number: int = 1, seconds: float = PATIENCE_S) -> int:
+        """Wait until it began *number* times. Returns the pid of that run."""
+        until(lambda: len(self.runs) >= number, seconds, f"run {number} of {self.place.name} begins")
+        return self.runs[number - 1]
+
+
+class Lab:
+    """A running installation."""
+
+    def __init__(self, installation: Installation, setup: CeleryTestSetup, app: Celery):
+        self.installation = installation
+        self.settings = installation.settings
+        self.setup = setup
+        self.app = app
+        #: Every entry that was asked for, as (job id, entry id); suites' children are found by their rows.
+        self.job_ids: list[int] = []
+        self._numbers = itertools.count(1)
+
+    @property
+    def broker(self) -> BrokerNode:
+        return self.setup.broker
+
+    def worker(self, kind: str, lab: str = "") -> WorkerNode:
+        """The worker of that kind: run, results, suites or beat; of a lab by name where there are several."""
+        found = (node for node in self.setup.worker_cluster if node.kind == kind and node.name().endswith(lab))
+        return next(found)
+
+    def dut(self, hostname: str = "dut1") -> Handle:
+        return self.installation.fleet.dut(hostname)
+
+    def gate(self) -> Gate:
+        """A test that ends when it may."""
+        return Gate(self.installation.folder / f"gate{next(self._numbers)}")
+
+    # What people do
+
+    def job(
+        self,
+        control: str = "job.run_test('quick')",
+        needs: Sequence[str] = ("board:sim",),
+        hosts: Sequence[str] = (),
+        priority: int = Priority.DEFAULT,
+        verify: bool = False,
+        minutes: int = 60,
+    ) -> int:
+        """Create one job and publish its wake, as the API does. Returns its id."""
+        return self.jobs([control], needs, hosts, priority, verify, minutes)[0]
+
+    def jobs(
+        self,
+        controls: Iterable[str],
+        needs: Sequence[str] = ("board:sim",),
+        hosts: Sequence[str] = (),
+        priority: int = Priority.DEFAULT,
+        verify: bool = False,
+        minutes: int = 60,
+    ) -> list[int]:
+        """Create several jobs, then publish all their wakes."""
+        made, woken = [], []
+        with database.connection():
+            for control in controls:
+                spec = JobSpec(
+                    name=f"job{next(self._numbers)}",
+                    control_file=control,
+                    control_type=ControlType.CLIENT,
+                    owner=_OWNER,
+                    priority=int(priority),
+                    hosts=hosts,
+                    dependencies=() if hosts else needs,
+                    keyvals={"build": BUILD},
+                    timeout_mins=minutes,
+                    max_runtime_mins=minutes,
+                    run_verify=verify,
+                )
+                job_id, wakes = jobs.create(spec, utc_now())
+                made.append(job_id)
+                woken += wakes
+        self.job_ids += made
+        celery.publish(woken)
+        return made
+
+    def suite(self, board: str = "sim", **options: object) -> int:
+        """Create suite smoke of the build. Returns its job id."""
+        spec = suites.SuiteSpec(
+            name="smoke", board=board, build=BUILD, owner=_OWNER, priority=int(Priority.DEFAULT), **options
+        )
+        with database.connection():
+            job_id, woken = suites.create(spec, self.settings, utc_now())
+        self.job_ids.append(job_id)
+        celery.publish(woken)
+        return job_id
+
+    def abort(self, job_id: int, reason: str = "the test wants it") -> None:
+        """Abort a job, as the API does."""
+        with database.connection():
+            ids = [entry.id for entry in HostQueueEntry.select().where(HostQueueEntry.job == job_id)]
+            _, woken = entries.abort(ids, _OWNER, reason, utc_now())
+        celery.publish(woken)
+
+    # What people see
+
+    def entry(self, job_id: int) -> HostQueueEntry:
+        """The entry of a job as it is now."""
+        with database.connection():
+            entry = HostQueueEntry.get(HostQueueEntry.job == job_id)
+            assert entry.job.id == job_id and (entry.host is None or entry.host.hostname)
+            return entry
+
+    def status(self, job_id: int) -> EntryStatus:
+        return EntryStatus(self.entry(job_id).status)
+
+    def keyvals(self, job_id: int) -> dict[str, str]:
+        with database.connection():
+            rows = JobKeyval.select(JobKeyval.key, JobKeyval.value).where(JobKeyval.job == job_id)
+            return dict(rows.tuples())
+
+    def leases(self) -> list[Lease]:
+        """Every lease there ever was, oldest first."""
+        with database.connection():
+            return list(Lease.select().order_by(Lease.id))
+
+    def wait_for(self, job_id: int, *wanted: EntryStatus, seconds: float = PATIENCE_S) -> float:
+        """Wait until the job's entry has one of the *wanted* states, any final one if none is given.
+
+        Returns how many seconds that took.
+        """
+        states = wanted or tuple(FINAL)
+        return until(lambda: self.status(job_id) in states, seconds, lambda: f"{self.story(job_id)} gets {states}")
+
+    def wait_until(self, condition: Callable[[], object], what: str, seconds: float = PATIENCE_S) -> float:
+        return until(condition, seconds, what)
+
+    def story(self, job_id: int) -> str:
+        """Where a job stands, for a message."""
+        entry = self.entry(job_id)
+        host = entry.host.hostname if entry.host_id is not None else "no host"
+        return f"job {job_id} ({entry.status}, {host}, reason {entry.reason!r})"
+
+    def results(self, job_id: int) -> Path:
+        """The results folder that counts."""
+        entry = self.entry(job_id)
+        with database.connection():
+            return self.settings.results_dir / entry.job.tag / entry.execution_subdir
+
+    def elapsed(self, work: Callable[[], object]) -> float:
+        """How long *work* takes."""
+        began = time.monotonic()
+        work()
+        return time.monotonic() - began

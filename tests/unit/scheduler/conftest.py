@@ -1,0 +1,198 @@
+"""The ``lab`` fixture: a migrated database of its own, and builders that insert only the facts a test is about."""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from autotest.job_file import StepOutcome
+from autotest.models import database, schema
+from autotest.models.afe import AclGroup, AclGroupHost, AclGroupUser, Host, HostQueueEntry, Job, Label, SpecialTask
+from autotest.models.database import db, transaction
+from autotest.models.lab import Lab, LabelQueue, Lease
+from autotest.scheduler import entries, hosts, jobs, labels, leases, steps, users
+from autotest.scheduler.jobs import JobSpec
+from autotest.scheduler.leases import Claim
+from autotest.scheduler.steps import Ended, Work
+from autotest.scheduler.wakes import Wake
+from autotest.settings import Settings
+from autotest.states import ControlType, EntryStatus, HostStatus, Step
+
+OK = Ended("ended", StepOutcome(ok=True))
+BROKEN = Ended("ended", StepOutcome(ok=False, reason="no space left"))
+LOST = Ended("lost", None)
+KILLED = Ended("killed", None)
+LATE = Ended("deadline", None)
+DUE_IN = datetime.timedelta(seconds=10)
+
+
+class PaperLab:
+    """One lab called ``desk`` on paper: rows come from the builders, time stands still until ``later``."""
+
+    ok, broken, lost, killed, late = OK, BROKEN, LOST, KILLED, LATE
+
+    def __init__(self, root: Path):
+        self.settings = Settings(root=root)
+        self.now = datetime.datetime(2026, 3, 1, 12, 0, tzinfo=datetime.timezone.utc)
+        self.row = Lab.create(name="desk", incarnation=1)
+
+    def later(self, **span: float) -> datetime.datetime:
+        """Let time pass: ``lab.later(seconds=11)``."""
+        self.now += datetime.timedelta(**span)
+        return self.now
+
+    def host(
+        self,
+        hostname: str,
+        labels: Iterable[str] = (),
+        groups: Iterable[str] = ("Everyone",),
+        lab: Lab | None = None,
+        attributes: dict[str, str] | None = None,
+        **columns: Any,
+    ) -> Host:
+        """A Ready host of this lab."""
+        host = Host.create(hostname=hostname, lab=lab or self.row, **columns)
+        hosts.set_labels(host.id, set(labels))
+        for name in groups:
+            AclGroupHost.create(aclgroup=self.group(name), host=host)
+        for attribute, value in (attributes or {}).items():
+            hosts.HostAttribute.create(host=host, attribute=attribute, value=value)
+        return host
+
+    def group(self, name: str, members: Iterable[str] = ()) -> AclGroup:
+        """An ACL group with these users."""
+        group, _ = AclGroup.get_or_create(name=name)
+        for login in members:
+            AclGroupUser.get_or_create(aclgroup=group, user=users.named(login))
+        return group
+
+    def only_if_needed(self, name: str) -> None:
+        """Make *name* a label that keeps its hosts for those who ask for it."""
+        ids = labels.rows_for([name])
+        Label.update(only_if_needed=True).where(Label.id == ids[name]).execute()
+
+    def job(self, **fields: Any) -> Job:
+        """A job without entries."""
+        return jobs.insert(self._spec(**fields), self.now)
+
+    def entry(
+        self,
+        needs: Iterable[str] = (),
+        host: Host | None = None,
+        any_of: str | None = None,
+        job: Job | None = None,
+        **fields: Any,
+    ) -> HostQueueEntry:
+        """A queued entry: bound to *host*, or for any host with the label *any_of*, or with the labels *needs*."""
+        spec = self._spec(dependencies=tuple(needs), meta_hosts=(any_of,) if any_of else (), **fields)
+        with transaction():
+            row = job or jobs.insert(spec, self.now)
+            return jobs.insert_entries(row, spec, [host] if host is not None else [])[0]
+
+    def _spec(self, **fields: Any) -> JobSpec:
+        defaults: dict[str, Any] = {
+            "name": "sleeptest",
+            "control_file": "job.run_test('sleeptest')",
+            "control_type": ControlType.CLIENT,
+            "owner": "alice",
+        }
+        return JobSpec(**{**defaults, **fields})
+
+    def claim(self, entry: HostQueueEntry, lab: Lab | None = None) -> Claim:
+        """What a worker of this lab gets that heard of the queue of *entry*."""
+        return leases.claim(lab or self.row, entry.queue_key, self.now, DUE_IN)
+
+    def granted(self, entry: HostQueueEntry) -> int:
+        """The token of a claim that finds a host."""
+        token = self.claim(entry).token
+        assert token is not None
+        return token
+
+    def grant_tasks(self) -> list[Wake]:
+        """Lease free hosts to the tasks that wait for them."""
+        return leases.grant_tasks(self.row, self.now, DUE_IN)
+
+    def begin(self, token: int) -> Work | None:
+        """Begin the step that the lease waits for."""
+        return steps.begin(token, self.step(token), self.settings, self.now)[0]
+
+    def end(self, token: int, ended: Ended = OK) -> list[Wake]:
+        """End the step that the lease runs."""
+        return steps.end(token, self.step(token), ended, self.settings, self.now)
+
+    def run_step(self, token: int, ended: Ended = OK) -> list[Wake]:
+        """Begin and end the step that the lease waits for."""
+        assert self.begin(token) is not None
+        return self.end(token, ended)
+
+    def running(self, entry: HostQueueEntry) -> int:
+        """Bring *entry* to Running. Returns its token."""
+        token = self.granted(entry)
+        while self.step(token) is not Step.RUN_TEST:
+            self.run_step(token)
+        assert self.begin(token) is not None
+        return token
+
+    def completed(self, entry: HostQueueEntry) -> HostQueueEntry:
+        """Bring *entry* through its run and its parsing."""
+        self.end(self.running(entry))
+        entries.finish(entry.id)
+        return self.fresh(entry)
+
+    def step(self, token: int) -> Step:
+        """What the lease does now or next."""
+        return Step(Lease.get_by_id(token).step)
+
+    def fresh(self, row: Any) -> Any:
+        """The row as the database has it now."""
+        return type(row).get_by_id(row.id)
+
+    def status(self, row: HostQueueEntry | Host) -> EntryStatus | HostStatus:
+        """The status of an entry or a host, as the database has it now."""
+        kind = EntryStatus if isinstance(row, HostQueueEntry) else HostStatus
+        return kind(self.fresh(row).status)
+
+    def open_leases(self, host: Host | None = None) -> list[Lease]:
+        """Leases that are not released."""
+        query = Lease.select().where(Lease.released_at.is_null())
+        return list(query if host is None else query.where(Lease.host == host.id))
+
+    def tasks(self, host: Host, kind: str) -> list[SpecialTask]:
+        """The tasks of that kind that the host ever had, oldest first."""
+        wanted = SpecialTask.select().where(SpecialTask.host == host.id, SpecialTask.task == kind)
+        return list(wanted.order_by(SpecialTask.id))
+
+    def busy(self, entry: HostQueueEntry) -> bool:
+        """Whether workers look at the queue of *entry*."""
+        return bool(LabelQueue.get_by_id(entry.queue_key).busy)
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with every migration applied, to be copied."""
+    path = tmp_path_factory.mktemp("ledger") / "migrated.db"
+    database.connect(f"sqlite:///{path}")
+    with database.connection():
+        schema.migrate()
+        db.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path
+
+
+@pytest.fixture
+def ledger(migrated: Path, tmp_path: Path) -> Iterator[Path]:
+    """An open database of this test's own; its folder is the settings' root."""
+    path = tmp_path / "autotest.db"
+    shutil.copyfile(migrated, path)
+    database.connect(f"sqlite:///{path}")
+    with database.connection():
+        yield path
+
+
+@pytest.fixture
+def lab(ledger: Path) -> PaperLab:
+    """An empty lab."""
+    return PaperLab(ledger.parent)

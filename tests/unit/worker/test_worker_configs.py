@@ -1,0 +1,45 @@
+"""worker_configs/: every example that we ship is one that the worker takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from autotest import plugins
+from autotest.worker import lab_config
+
+FOLDER = Path(__file__).parents[3] / "worker_configs"
+FILES = sorted(FOLDER.glob("*.toml"))
+
+
+def test_there_is_an_example():
+    assert FOLDER / "desk.toml" in FILES
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_a_shipped_config_is_accepted_and_has_hosts(file):
+    lab = lab_config.load(file)
+    assert lab.name == file.stem
+    assert lab.hosts
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_a_shipped_config_names_only_drivers_that_are_installed(file):
+    for host in lab_config.load(file).hosts:
+        for attribute in ("power", "provisioner", "repair"):
+            if host.get(attribute):
+                group = f"autotest.{attribute.removesuffix('er').removesuffix('ion')}"
+                assert plugins.one_of({"provisioner": "autotest.provision"}.get(attribute, group), host.get(attribute))
+
+
+def test_what_the_desk_leaves_commented_out_is_accepted_as_well(tmp_path):
+    text = (FOLDER / "desk.toml").read_text(encoding="utf-8")
+    head, _, tail = text.partition("# Where this host differs")
+    options = [line.removeprefix("# ") for line in tail.splitlines() if line.startswith("# ")]
+    everything = tmp_path / "desk.toml"
+    everything.write_text(head + "\n".join(options), encoding="utf-8")
+
+    *_, last = lab_config.load(everything).hosts
+
+    assert set(last.attributes) >= lab_config.ATTRIBUTES - {"port", "power"}
