@@ -18,7 +18,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class Crew:
-    """The processes of one installation; each writes its log into *logs*. Leaving the block ends them all, last first."""
+    """The processes of one installation, each with a log in *logs*. Leaving the block ends them all, last first."""
 
     def __init__(self, logs: Path, environment: dict[str, str]):
         self._logs = logs

@@ -25,6 +25,8 @@ from autotest.scheduler.wakes import Wake
 from autotest.states import EntryStatus
 
 _REASON = HostQueueEntry.reason.max_length
+#: The parser is woken again when an entry was not parsed after so long.
+_PARSE_DUE = datetime.timedelta(seconds=10)
 
 
 def advance(entry_id: int, old: EntryStatus, new: EntryStatus, **columns: Any) -> bool:
@@ -68,7 +70,8 @@ def requeue(entry: HostQueueEntry, reason: str, counted: bool) -> list[Wake]:
 
 def to_parsing(entry: HostQueueEntry, now: datetime.datetime, **columns: Any) -> bool:
     """Send an entry to the parser: its host is free from here on. Runs inside a transaction."""
-    return advance(entry.id, EntryStatus(entry.status), EntryStatus.PARSING, finished_on=now, due_at=now, **columns)
+    due_at = now + _PARSE_DUE
+    return advance(entry.id, EntryStatus(entry.status), EntryStatus.PARSING, finished_on=now, due_at=due_at, **columns)
 
 
 def finish(entry_id: int) -> list[Wake]:
@@ -126,7 +129,7 @@ def abort(entry_ids: list[int], by: str, reason: str, now: datetime.datetime) ->
                     if entry.job.parent_job_id is not None:
                         ended_children[entry.job.parent_job_id] = entry.job
                 elif entry.queue_key == "" and EntryStatus(entry.status) is EntryStatus.RUNNING:
-                    woken.append(wakes.suite_ended(entry.job_id, f"abort of suite job {entry.job_id}"))
+                    woken.append(wakes.suite_ended(entry.job_id, f"end of suite job {entry.job_id}"))
             level = _children(level) - seen
         for job in ended_children.values():
             woken += suite_wake(job)

@@ -289,7 +289,7 @@ def _barred(entry: HostQueueEntry, job: Job, queue: Queue, snapshot: list[HostSt
     """Hosts that carry the labels and are not for this entry all the same; what a claim asks, in the same order."""
     carriers = {host.host_id: host for host in snapshot if queue.accepts(host.host_id, host.labels)}
     allowed = users.may_use(job.owner or "", carriers)
-    barred = {host_id: f"not open to {job.owner}" for host_id in carriers.keys() - allowed}
+    barred = dict.fromkeys(carriers.keys() - allowed, f"not open to {job.owner}")
     if queue.host_id is not None:
         return barred
     rare = {name for (name,) in Label.select(Label.name).where(Label.only_if_needed).tuples()}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from autotest import errors
 from autotest.control_file import ControlFile
@@ -111,10 +110,10 @@ def fan_out(job_id: int, settings: Settings, now: datetime.datetime) -> list[Wak
     try:
         shelf = builds.tests(settings.builds_dir, spec.build)
     except errors.RequestError as problem:
-        return _cannot_schedule(entry, folder, spec.name, str(problem), now)
+        return _cannot_schedule(entry, spec.name, str(problem), settings, now)
     members = [test for test in shelf.tests if spec.name in test.suite_tag_parts]
     if not members:
-        return _cannot_schedule(entry, folder, spec.name, _no_members(spec.name, shelf), now)
+        return _cannot_schedule(entry, spec.name, _no_members(spec.name, shelf), settings, now)
     with transaction():
         moved = entries.advance(entry.id, EntryStatus.QUEUED, EntryStatus.STARTING, started_on=now) and entries.advance(
             entry.id, EntryStatus.STARTING, EntryStatus.RUNNING
@@ -168,8 +167,9 @@ def _children_left(job_id: int) -> bool:
 
 
 def _cannot_schedule(
-    entry: HostQueueEntry, folder: Path, suite: str, reason: str, now: datetime.datetime
+    entry: HostQueueEntry, suite: str, reason: str, settings: Settings, now: datetime.datetime
 ) -> list[Wake]:
+    folder = suite_folder.place(settings.results_dir, entry.job)
     with transaction():
         moved = entries.advance(entry.id, EntryStatus.QUEUED, EntryStatus.STARTING, started_on=now) and entries.advance(
             entry.id, EntryStatus.STARTING, EntryStatus.RUNNING
@@ -179,7 +179,10 @@ def _cannot_schedule(
         skipped = (Skipped(suite, Outcome.FAIL.value, f"Exception while scheduling suite: {reason}"),)
         suite_folder.begin(folder, entry.job, Scheduled(suite, int(now.timestamp()), skipped, ()))
         suite_folder.finish(folder, entry.job, now, exit_status=1)
-        entries.advance(entry.id, EntryStatus.RUNNING, EntryStatus.PARSING, finished_on=now, due_at=now, reason=reason)
+        due_at = now + _due(settings)
+        entries.advance(
+            entry.id, EntryStatus.RUNNING, EntryStatus.PARSING, finished_on=now, due_at=due_at, reason=reason
+        )
     return [wakes.parse_due(None, entry.id, f"suite {entry.job.name}, job {entry.job_id}")]
 
 
@@ -196,7 +199,7 @@ def _create_children(
         job_name = f"{spec.build}/{spec.name}/{name}"
         unfit = "; ".join(jobs.check_name(job_name).values())
         if unfit:
-            skipped.append(Skipped(test.path, Outcome.WARN.value, unfit))
+            skipped.append(Skipped(name, Outcome.WARN.value, unfit))
             continue
         reason = _not_supported(test, dependencies, carried, spec)
         if reason:

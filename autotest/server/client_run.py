@@ -108,13 +108,14 @@ class ClientRun:
 
     def _section(self, resume: bool) -> str:
         """One life of the client: start it and follow it to its exit code; _REBOOTED when the DUT rebooted under it."""
-        hostname, prepared, started = self._host.hostname, False, False
+        hostname, prepared, asked, started = self._host.hostname, False, False, False
         while True:
             try:
                 if not prepared:
                     self._prepare(resume)
                     prepared = True
-                if not (started or self._is_started()):
+                if not started and not (asked and self._is_started()):
+                    asked = True
                     self._start(resume)
                 started = True
                 code = self._follow()
@@ -122,9 +123,9 @@ class ClientRun:
                     raise errors.HostUnreachable(hostname, f"{hostname} went down under its client")
                 return code
             except (errors.HostUnreachable, errors.CommandTimeout) as problem:
-                if started and self._stream.is_rebooting:
+                if self._stream.is_rebooting:
                     return _PAUSED
-                if self._come_back(problem) and started:
+                if self._come_back(problem) and (started or self._is_started()):
                     return _REBOOTED
 
     def _prepare(self, resume: bool) -> None:
@@ -135,7 +136,7 @@ class ClientRun:
             timeout_s=60,
         ).stdout.strip()
         if resume and size.isdigit():
-            self._stream.shrink_to(int(size))
+            self._stream.resume(int(size))
 
     def _start(self, resume: bool) -> None:
         words = [
@@ -249,9 +250,12 @@ class ClientRun:
         if not self._client:
             return
         archive = self._folder / ".collected.tar"
-        words = [self._host.python, self._client, "collect", "--run", self._run]
         try:
-            self._host.stream_to(shlex.join(words), archive, _RESULTS_LIMIT, _COLLECT_LIMIT_S)
+            try:
+                self._fetch(archive)
+            except errors.HostUnreachable as problem:
+                logger.warning("%s; once more", problem)
+                self._fetch(archive)
             for line in untar.unpack(archive, self._folder, _RESULTS_LIMIT, _is_theirs):
                 logger.warning("%s: not taken from the results: %s", self._host.hostname, line)
             self._host.run(f"rm -rf {shlex.quote(self._run)}", timeout_s=60)
@@ -259,6 +263,10 @@ class ClientRun:
             self._job.record("WARN", "", "", f"results of {self._host.hostname} were not collected whole: {problem}")
         finally:
             archive.unlink(missing_ok=True)
+
+    def _fetch(self, archive: Path) -> None:
+        words = [self._host.python, self._client, "collect", "--run", self._run]
+        self._host.stream_to(shlex.join(words), archive, _RESULTS_LIMIT, _COLLECT_LIMIT_S)
 
 
 def _is_theirs(path: PurePosixPath) -> bool:

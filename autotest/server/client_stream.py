@@ -44,8 +44,9 @@ class ClientStream:
         self.exit_code = None
         return self._offset
 
-    def shrink_to(self, size: int) -> None:
-        """The DUT lost the tail of ``status`` in a crash: go on where it does."""
+    def resume(self, size: int) -> None:
+        """The client is started again. A DUT that crashed may have lost the end of ``status``: go on at *size*."""
+        self.last = None
         if size < self._offset:
             logger.warning("%s lost %d bytes of its status file", self._hostname, self._offset - size)
             self._offset = size

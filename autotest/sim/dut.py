@@ -140,7 +140,6 @@ class Dut:
             "min_free_mb": "10",
             "down_limit": "10",
             "boot_limit": "10",
-            "provisioner": "stub",
             "power": "command",
             "power_command": f"{shlex.join(outlet)} {{state}}",
             **self.spec.attributes,

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 import redis
-from celery import signals
+from celery import bootsteps, signals
 
 from autotest import errors, settings
 from autotest.celery import UPKEEP_QUEUE, app, broker_client
@@ -57,7 +57,7 @@ def run(config_path: Path, patience: float) -> None:
     lab_worker.serve(served)
     app.label_queues = served.queues
     app.steps["consumer"].add(LabelQueueStep)
-    signals.worker_shutting_down.connect(lambda **_: served.stop(), weak=False)
+    app.steps["worker"].add(_EndOfChildren)
     Keeper(served).start()
     try:
         _consume(f"lab.{config.name}", [wakes.lab_queue(config.name)], config.slots)
@@ -89,6 +89,17 @@ def beat(patience: float) -> None:
     """Ask for the sweep every few seconds."""
     _ready(patience)
     app.Beat(loglevel="WARNING", quiet=True).run()
+
+
+class _EndOfChildren(bootsteps.StartStopStep):
+    """Ends every child once the worker shall stop, before Celery waits for the tasks that wait for them.
+
+    Not in a handler of worker_shutting_down: that runs inside the signal handler, where a lock that the interrupted
+    code holds is never released.
+    """
+
+    def close(self, worker: Any) -> None:
+        lab_worker.current().stop()
 
 
 def _ready(patience: float) -> Settings:

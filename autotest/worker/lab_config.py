@@ -52,9 +52,6 @@ ATTRIBUTES = frozenset(
         "down_limit",
         "boot_limit",
         "disconnect_limit",
-        "boot_limit",
-        "down_limit",
-        "disconnect_limit",
         "power",
         "provisioner",
         "repair",
@@ -119,7 +116,7 @@ def _host(path: Path, where: str, table: dict[str, Any], defaults: dict[str, str
     if platform is not None and not isinstance(platform, str):
         raise errors.ConfigError(f"{path}: {where}: platform must be a text, not {platform!r}")
     protection = table.get("protection", 0)
-    if protection not in list(Protection):
+    if type(protection) is not int or protection not in list(Protection):
         raise errors.ConfigError(f"{path}: {where}: protection must be 0 to 4, not {protection!r}")
     attributes = {**defaults, **_attributes(path, where, table, own)}
     return HostInfo(hostname, frozenset(labels), attributes, platform, int(protection))
@@ -135,7 +132,7 @@ def _attributes(path: Path, where: str, table: Any, own: set[str]) -> dict[str, 
             continue
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             raise errors.ConfigError(f"{path}: {where}: {key} must be a text or a number, not {value!r}")
-        if key == "port" and not (str(value).isdigit() and 0 < int(value) < 65536):
+        if key == "port" and not (str(value).isdecimal() and 0 < int(value) < 65536):
             raise errors.ConfigError(f"{path}: {where}: port must be 1 to 65535, not {value!r}")
         if key == "host_key_policy" and value not in ("pinned", "trust_first"):
             raise errors.ConfigError(f"{path}: {where}: host_key_policy must be pinned or trust_first, not {value!r}")

@@ -6,6 +6,7 @@ of workers. ``@pytest.mark.lab(...)`` says what a test asks of it: see nodes.ins
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import sqlite3
 import sys
@@ -18,7 +19,7 @@ from pytest_celery import CeleryBrokerCluster, CeleryTestSetup, CeleryWorkerClus
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from autotest import celery
+from autotest import api, celery
 from autotest.models import database, schema
 from autotest.sim import fleet
 from nodes.broker import BrokerNode
@@ -126,20 +127,28 @@ def celery_worker_cluster(
 
 
 @pytest.fixture
-def lab(celery_setup: CeleryTestSetup, installation: Installation, celery_setup_app: Celery) -> Lab:
-    """A whole installation that runs."""
-    database.connect(installation.settings.database_url)
-    return Lab(installation, celery_setup, celery_setup_app)
+def lab(
+    celery_setup: CeleryTestSetup,
+    installation: Installation,
+    celery_setup_app: Celery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Lab:
+    """A whole installation that runs, and that the API works on."""
+    monkeypatch.setattr(api, "_bound", None)
+    api.bind(installation.settings, celery_setup_app)
+    return Lab(installation, celery_setup)
 
 
 def _take_down(nodes: list[WorkerNode]) -> None:
-    """End all at once, then see that nothing is left of any."""
-    for node in nodes:
-        node.container.ask_to_end()
+    """End all at once, and see that nothing is left of any."""
     problems = []
-    for node in nodes:
+
+    def end(node: WorkerNode) -> None:
         try:
             node.teardown()
         except AssertionError as problem:
             problems.append(str(problem))
+
+    with concurrent.futures.ThreadPoolExecutor(len(nodes)) as pool:
+        list(pool.map(end, nodes))
     assert not problems, "\n".join(problems)

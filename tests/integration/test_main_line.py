@@ -6,14 +6,12 @@ import hashlib
 
 import pytest
 
-from autotest import celery
+from autotest import api
 from autotest.client import keyval
-from autotest.models import database
-from autotest.models.afe import Host, HostQueueEntry, Job, SpecialTask
+from autotest.models import database, tko
+from autotest.models.afe import HostQueueEntry, Job, SpecialTask
 from autotest.models.database import utc_now
-from autotest.models.tko import Status, TestResult, TkoJob
-from autotest.scheduler import hosts, wakes
-from autotest.states import EntryStatus, HostStatus, Priority, TaskKind
+from autotest.states import EntryStatus, Priority
 from nodes.settled import assert_settled
 
 #: An abort must work within 2 s; the rest is for a machine that is busy with other things.
@@ -24,11 +22,11 @@ def results_of(job_id: int) -> dict[str, str]:
     """The tests of a job as TKO holds them: name and status, without the line about the job itself."""
     with database.connection():
         rows = (
-            TestResult.select(TestResult.test, Status.word)
-            .join(Status)
-            .switch(TestResult)
-            .join(TkoJob)
-            .where(TkoJob.afe_job_id == job_id)
+            tko.TestResult.select(tko.TestResult.test, tko.Status.word)
+            .join(tko.Status)
+            .switch(tko.TestResult)
+            .join(tko.TkoJob)
+            .where(tko.TkoJob.afe_job_id == job_id)
         )
         return {name: word for name, word in rows.tuples() if not name.startswith(("SERVER_JOB", "CLIENT_JOB"))}
 
@@ -48,7 +46,7 @@ def test_a_suite_fans_out_and_its_results_come_back(lab):
     lab.installation.add_test("passes", body("quick", ""))
     lab.installation.add_test("fails", body("gate", f", place={str(gate.place)!r}, verdict='as it should'"))
     lab.installation.add_test("nowhere", body("quick", ""), needs="board:elsewhere")
-    suite = lab.suite(pool="suites")
+    suite = lab.suite()
     lab.wait_for(suite, EntryStatus.COMPLETED)
     children = children_of(suite)
     assert sorted(children) == ["fails", "passes"]
@@ -81,7 +79,7 @@ def test_an_abort_reaches_a_queued_job_at_once(lab):
     running = lab.job(gate.control)
     gate.wait_for_run()
     queued = lab.job()
-    lab.abort(queued)
+    api.abort_jobs([queued])
     seconds = lab.wait_for(queued, EntryStatus.ABORTED, seconds=ABORTED_WITHIN_S)
     print(f"a queued job was aborted after {seconds:.2f} s")
     gate.open()
@@ -95,7 +93,7 @@ def test_an_abort_reaches_a_running_job_and_its_processes_on_the_dut(lab):
     job = lab.job(gate.control)
     pid = gate.wait_for_run()
     assert pid in lab.dut().processes
-    lab.abort(job)
+    api.abort_jobs([job])
     on_dut = lab.wait_until(lambda: not lab.dut().processes, "the DUT is quiet", seconds=ABORTED_WITHIN_S)
     print(f"the DUT was quiet {on_dut:.2f} s after the abort")
     lab.wait_for(job, EntryStatus.ABORTED)
@@ -137,8 +135,7 @@ def test_a_host_that_fails_verify_is_repaired_and_runs_the_job(lab, fault):
 
 
 def test_people_may_ask_for_a_verify(lab):
-    with database.connection():
-        hosts.request_task("dut1", TaskKind.VERIFY, "tester")
+    api.verify_host("dut1")
     assert_settled(lab)
     with database.connection():
         (task,) = SpecialTask.select()
@@ -147,17 +144,14 @@ def test_people_may_ask_for_a_verify(lab):
 
 @pytest.mark.lab(duts=2)
 def test_a_locked_host_gets_no_work_until_it_is_unlocked(lab):
-    with database.connection():
-        hosts.lock("dut1", "tester", "being looked at", utc_now())
+    api.lock_host("dut1", "somebody looks at it")
     bound = lab.job(hosts=["dut1"])
-    free = lab.jobs(["job.run_test('quick')"] * 3)
+    free = lab.jobs(3)
     for job in free:
         lab.wait_for(job, EntryStatus.COMPLETED)
         assert lab.entry(job).host.hostname == "dut2"
     assert lab.status(bound) is EntryStatus.QUEUED
-    with database.connection():
-        woken = hosts.unlock("dut1")
-    celery.publish(woken)
+    api.unlock_host("dut1")
     lab.wait_for(bound, EntryStatus.COMPLETED)
     assert_settled(lab)
 
@@ -165,7 +159,7 @@ def test_a_locked_host_gets_no_work_until_it_is_unlocked(lab):
 @pytest.mark.lab(duts={"pi1": {"board:pi4"}, "pi2": {"board:pi4", "camera"}, "box1": {"board:x86"}})
 def test_each_job_runs_on_a_host_that_carries_its_labels(lab):
     wanted = {"pi1": ["board:pi4"], "pi2": ["board:pi4", "camera"], "box1": ["board:x86"]}
-    made = {job: name for name, needs in wanted.items() for job in lab.jobs(["job.run_test('quick')"] * 3, needs)}
+    made = {job: name for name, needs in wanted.items() for job in lab.jobs(3, needs)}
     assert_settled(lab)
     for job, name in made.items():
         hostname = lab.entry(job).host.hostname
@@ -177,13 +171,14 @@ def test_a_worker_takes_nothing_that_its_free_hosts_cannot_run(lab):
     gate = lab.gate()
     holds_camera = lab.job(gate.control, ["camera"])
     gate.wait_for_run()
-    wants_camera = lab.jobs(["job.run_test('quick')"] * 2, ["camera"], priority=Priority.SUPER)
-    others = lab.jobs(["job.run_test('quick')"] * 3, ["board:pi4"])
+    wants_camera = lab.jobs(2, ["camera"], Priority.SUPER)
+    others = lab.jobs(3, ["board:pi4"])
     for job in others:
         lab.wait_for(job, EntryStatus.COMPLETED)
         assert lab.entry(job).host.hostname == "pi2"
-    queue = wakes.label_queue(lab.entry(wants_camera[0]).queue_key)
-    assert celery.depths([queue])[queue] >= 1
+    (queue,) = api.list_queues()
+    assert (queue["labels"], queue["entries"]) == (["camera"], 2)
+    assert queue["depth"] >= 1
     assert {lab.status(job) for job in wants_camera} == {EntryStatus.QUEUED}
     gate.open()
     assert_settled(lab)
@@ -192,15 +187,17 @@ def test_a_worker_takes_nothing_that_its_free_hosts_cannot_run(lab):
 
 @pytest.mark.lab(duts=2, labs={"desk": ("dut1",)})
 def test_a_queue_that_no_worker_serves_keeps_its_work_and_says_so(lab):
-    with database.connection():
-        hosts.add(lab.installation.fleet.dut("dut2").info)
-        Host.update(status=HostStatus.READY.value).where(Host.hostname == "dut2").execute()
+    info = lab.dut("dut2").info
+    api.add_host(info.hostname, info.labels, info.attributes)
     bound = lab.job(hosts=["dut2"])
-    for job in lab.jobs(["job.run_test('quick')"] * 2):
+    for job in lab.jobs(2):
         lab.wait_for(job, EntryStatus.COMPLETED)
         assert lab.entry(job).host.hostname == "dut1"
     assert lab.status(bound) is EntryStatus.QUEUED
-    lab.abort(bound)
+    (queue,) = api.list_queues()
+    assert (queue["host"], queue["entries"], queue["depth"]) == ("dut2", 1, 1)
+    assert "in no lab" in queue["problem"], queue
+    api.abort_jobs([bound])
     assert_settled(lab)
     with database.connection():
         assert HostQueueEntry.get(HostQueueEntry.job == bound).started_on is None

@@ -21,6 +21,8 @@ from autotest.server.hosts import host_keys, remote
 
 CONNECT_LIMIT_S = 30.0
 _PING_EVERY_S = 15.0
+# A DUT under load may take its time.
+_PING_LIMIT_S = 60.0
 _CHUNK = 64 * 1024
 _BANNER_LIMIT = 64 * 1024
 _KILL_LIMIT_S = 5.0
@@ -79,7 +81,7 @@ class SSHHost(remote.RemoteHost):
             channel.close()
 
     def answers(self, limit_s: float) -> bool:
-        """Whether the SSH server still opens a channel on the connection that we have."""
+        """Whether the DUT still runs a command on the connection that we have."""
         if self._client is None:
             return False
         transport = self._client.get_transport()
@@ -87,10 +89,11 @@ class SSHHost(remote.RemoteHost):
             return False
         with _closing_after(limit_s, transport):
             try:
-                transport.open_session(timeout=limit_s).close()
+                with contextlib.closing(transport.open_session(timeout=limit_s)) as channel:
+                    channel.exec_command("true")
+                    return bool(channel.status_event.wait(limit_s)) and channel.exit_status >= 0
             except (EOFError, OSError, paramiko.SSHException):
                 return False
-        return True
 
     def _start(self, transport: paramiko.Transport, command: str, shown: str, deadline: float) -> paramiko.Channel:
         limit = max(0.1, min(CONNECT_LIMIT_S, deadline - time.monotonic()))
@@ -302,7 +305,7 @@ class _Run:
         now = time.monotonic()
         if now - self._heard < _PING_EVERY_S or now >= self._deadline:
             return
-        if not self._answers(min(_PING_EVERY_S, self._deadline - now)):
+        if not self._answers(min(_PING_LIMIT_S, self._deadline - now)):
             raise EOFError(f"silent for {now - self._heard:.0f} s, and then no answer")
         self._heard = now
 

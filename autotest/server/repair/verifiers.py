@@ -41,7 +41,8 @@ class DiskSpace(strategy.Verifier):
         """Raises VerifyFailed when one of the places has less than ``min_free_mb`` left."""
         wanted = host.limit("min_free_mb", 700)
         for place in places(host):
-            lines = host.run_output(f"df -Pk -- {shlex.quote(place)}", timeout_s=_LIMIT_S).splitlines()
+            look = f"mkdir -p -- {shlex.quote(place)} 2>/dev/null; df -Pk -- {shlex.quote(place)}"
+            lines = host.run_output(look, timeout_s=_LIMIT_S).splitlines()
             columns = lines[-1].split() if lines else []
             if len(columns) < 6 or not columns[3].lstrip("-").isdigit():
                 raise errors.VerifyFailed(host.hostname, f"{host.hostname}: df of {place} cannot be read: {lines[-1:]}")

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from celery import Celery
 from pytest_celery import CeleryTestSetup
 
-from autotest import celery
+from autotest import api
 from autotest.models import database
-from autotest.models.afe import HostQueueEntry, JobKeyval
-from autotest.models.database import utc_now
+from autotest.models.afe import HostQueueEntry
 from autotest.models.lab import Lease
-from autotest.scheduler import entries, jobs, suites
-from autotest.scheduler.jobs import JobSpec
 from autotest.sim.fleet import Handle
-from autotest.states import FINAL, ControlType, EntryStatus, Priority
+from autotest.states import FINAL, EntryStatus, Priority
 from nodes.broker import BrokerNode
 from nodes.installation import BUILD, Installation
 from nodes.waiting import until
@@ -26,7 +21,7 @@ from nodes.workers import WorkerNode
 
 #: Long enough for a machine that is busy with other things.
 PATIENCE_S = 30.0
-_OWNER = "tester"
+OWNER = "tester"
 
 
 class Gate:
@@ -58,12 +53,11 @@ class Gate:
 class Lab:
     """A running installation."""
 
-    def __init__(self, installation: Installation, setup: CeleryTestSetup, app: Celery):
+    def __init__(self, installation: Installation, setup: CeleryTestSetup):
         self.installation = installation
         self.settings = installation.settings
         self.setup = setup
-        self.app = app
-        #: Every entry that was asked for, as (job id, entry id); suites' children are found by their rows.
+        #: Every job that was asked for; children of suites are found by their rows.
         self.job_ids: list[int] = []
         self._numbers = itertools.count(1)
 
@@ -92,61 +86,30 @@ class Lab:
         hosts: Sequence[str] = (),
         priority: int = Priority.DEFAULT,
         verify: bool = False,
-        minutes: int = 60,
     ) -> int:
-        """Create one job and publish its wake, as the API does. Returns its id."""
-        return self.jobs([control], needs, hosts, priority, verify, minutes)[0]
-
-    def jobs(
-        self,
-        controls: Iterable[str],
-        needs: Sequence[str] = ("board:sim",),
-        hosts: Sequence[str] = (),
-        priority: int = Priority.DEFAULT,
-        verify: bool = False,
-        minutes: int = 60,
-    ) -> list[int]:
-        """Create several jobs, then publish all their wakes."""
-        made, woken = [], []
-        with database.connection():
-            for control in controls:
-                spec = JobSpec(
-                    name=f"job{next(self._numbers)}",
-                    control_file=control,
-                    control_type=ControlType.CLIENT,
-                    owner=_OWNER,
-                    priority=int(priority),
-                    hosts=hosts,
-                    dependencies=() if hosts else needs,
-                    keyvals={"build": BUILD},
-                    timeout_mins=minutes,
-                    max_runtime_mins=minutes,
-                    run_verify=verify,
-                )
-                job_id, wakes = jobs.create(spec, utc_now())
-                made.append(job_id)
-                woken += wakes
-        self.job_ids += made
-        celery.publish(woken)
-        return made
-
-    def suite(self, board: str = "sim", **options: object) -> int:
-        """Create suite smoke of the build. Returns its job id."""
-        spec = suites.SuiteSpec(
-            name="smoke", board=board, build=BUILD, owner=_OWNER, priority=int(Priority.DEFAULT), **options
+        """Create one job: on any host that carries *needs*, or on *hosts* by name. Returns its id."""
+        self.job_ids.append(
+            api.create_job(
+                f"job{next(self._numbers)}",
+                control,
+                hosts=hosts,
+                dependencies=() if hosts else needs,
+                priority=priority,
+                run_verify=verify,
+                keyvals={"build": BUILD},
+                owner=OWNER,
+            )
         )
-        with database.connection():
-            job_id, woken = suites.create(spec, self.settings, utc_now())
-        self.job_ids.append(job_id)
-        celery.publish(woken)
-        return job_id
+        return self.job_ids[-1]
 
-    def abort(self, job_id: int, reason: str = "the test wants it") -> None:
-        """Abort a job, as the API does."""
-        with database.connection():
-            ids = [entry.id for entry in HostQueueEntry.select().where(HostQueueEntry.job == job_id)]
-            _, woken = entries.abort(ids, _OWNER, reason, utc_now())
-        celery.publish(woken)
+    def jobs(self, count: int, needs: Sequence[str] = ("board:sim",), priority: int = Priority.DEFAULT) -> list[int]:
+        """Create several jobs that pass at once."""
+        return [self.job(needs=needs, priority=priority) for _ in range(count)]
+
+    def suite(self, board: str = "sim") -> int:
+        """Create suite smoke of the build. Returns its job id."""
+        self.job_ids.append(api.create_suite_job("smoke", board, BUILD, pool="suites", owner=OWNER))
+        return self.job_ids[-1]
 
     # What people see
 
@@ -159,11 +122,6 @@ class Lab:
 
     def status(self, job_id: int) -> EntryStatus:
         return EntryStatus(self.entry(job_id).status)
-
-    def keyvals(self, job_id: int) -> dict[str, str]:
-        with database.connection():
-            rows = JobKeyval.select(JobKeyval.key, JobKeyval.value).where(JobKeyval.job == job_id)
-            return dict(rows.tuples())
 
     def leases(self) -> list[Lease]:
         """Every lease there ever was, oldest first."""
@@ -192,9 +150,3 @@ class Lab:
         entry = self.entry(job_id)
         with database.connection():
             return self.settings.results_dir / entry.job.tag / entry.execution_subdir
-
-    def elapsed(self, work: Callable[[], object]) -> float:
-        """How long *work* takes."""
-        began = time.monotonic()
-        work()
-        return time.monotonic() - began

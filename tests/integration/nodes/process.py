@@ -107,17 +107,13 @@ class Process:
         self.start()
         self.ready()
 
-    def ask_to_end(self) -> None:
-        """Send it what an operator sends, without waiting."""
-        if self._running is not None and self._running.poll() is None:
-            self._running.send_signal(signals.SIGCONT)
-            self._running.terminate()
-
     def stop(self) -> bool:
         """End it as an operator does, and as the kernel does when that takes too long: False then."""
         if self._running is None:
             return True
-        self.ask_to_end()
+        if self._running.poll() is None:
+            self._running.send_signal(signals.SIGCONT)
+            self._running.terminate()
         try:
             self._running.wait(_POLITE_S)
         except subprocess.TimeoutExpired:

@@ -8,7 +8,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from autotest.client import keyval
+from autotest.server.hosts import ssh
 
 GOOD_PAS = [
     "START",
@@ -170,6 +173,33 @@ def test_a_dut_that_dies_mid_test_ends_in_abort_lines_and_a_reason(dut, run, tmp
     assert done.outcome.reason == reason
     assert f"»END ABORT wait {reason}" in done.lines
     assert f"END ABORT {reason}" in done.lines
+
+
+@pytest.mark.parametrize(
+    ("moment", "warnings"), [(" start ", 1), ("rm -f alive", 1), (" follow ", 1), (" collect ", 0)]
+)
+def test_a_drop_at_any_moment_costs_a_warning_and_not_the_run(dut, run, moment, warnings):
+    dut.fault("drop", match=moment, times=1)
+
+    done = run("run_test", dut.info, control_file="job.run_test('pas')\n")
+
+    assert done.outcome.ok, done.outcome
+    assert [line for line in done.lines if not line.lstrip("»").startswith("WARN")] == ["INFO", *GOOD_PAS]
+    assert (done.folder / "pas/results/seen").exists()
+    assert len([line for line in done.lines if line.lstrip("»").startswith("WARN")]) == warnings
+
+
+def test_a_dut_that_hangs_mid_test_is_noticed_by_its_silence(dut, run, monkeypatch):
+    monkeypatch.setattr(ssh, "_PING_EVERY_S", 0.5)
+    monkeypatch.setattr(ssh, "_PING_LIMIT_S", 0.5)
+    info = dataclasses.replace(dut.info, attributes={**dut.info.attributes, "disconnect_limit": "1"})
+    thread = after_waiting(dut, lambda: dut.fault("hang"))
+
+    done = run("run_test", info, control_file="job.run_test('wait')\n")
+    thread.join()
+
+    assert "silent for" in (done.folder / "status.log").read_text()
+    assert done.outcome.reason.startswith(f"{info.hostname} died during the test")
 
 
 def test_a_dut_that_floods_fails_its_entry_and_is_cut_off(dut, run):

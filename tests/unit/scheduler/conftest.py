@@ -196,3 +196,49 @@ def ledger(migrated: Path, tmp_path: Path) -> Iterator[Path]:
 def lab(ledger: Path) -> PaperLab:
     """An empty lab."""
     return PaperLab(ledger.parent)
+
+
+class PaperBuild:
+    """A staged build, file by file."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        (root / "test_suites").mkdir(parents=True)
+        (root / "control").mkdir()
+
+    def suite(self, name: str, text: str = "NAME = 'suite'\n") -> Path:
+        """``test_suites/control.<name>``."""
+        path = self.root / "test_suites" / f"control.{name}"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def test(self, name: str, suite: str = "smoke", **variables: Any) -> Path:
+        """``control/<name>/control`` of a client test in *suite*."""
+        known = {
+            "AUTHOR": "the team",
+            "NAME": name,
+            "TIME": "SHORT",
+            "TEST_TYPE": "client",
+            "TEST_CLASS": "smoke",
+            "TEST_CATEGORY": "Functional",
+            "DOC": "Sleeps.",
+            "ATTRIBUTES": f"suite:{suite}",
+            **variables,
+        }
+        lines = [f"{key} = {value!r}\n" for key, value in known.items()]
+        return self.file(f"{name}/control", "".join(lines) + f"job.run_test({name!r})\n")
+
+    def file(self, path: str, text: str) -> Path:
+        """Any file below ``control/``."""
+        place = self.root / "control" / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text, encoding="utf-8")
+        return place
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> PaperBuild:
+    """Build ``R7-1``, staged where the settings of ``lab`` look for it, with the suite ``smoke``."""
+    staged = PaperBuild(tmp_path / "builds" / "R7-1")
+    staged.suite("smoke")
+    return staged

@@ -54,13 +54,13 @@ def test_an_outlet_that_does_not_obey_is_an_error_with_host_and_fact(attributes,
 def test_a_command_that_does_not_end_is_given_up(monkeypatch):
     monkeypatch.setattr(command, "LIMIT_S", 0.2)
 
-    with pytest.raises(errors.PowerError, match="did not end within 0.2 s"):
+    with pytest.raises(errors.PowerError, match=r"did not end within 0.2 s"):
         outlet("import time; time.sleep(60)").set("on")
 
 
 def test_the_driver_is_found_by_name():
     assert isinstance(base.of(HostInfo("h1", attributes={"power": "command"})), command.CommandPower)
-    with pytest.raises(errors.PluginNotFound, match="no 'magic' in autotest.power"):
+    with pytest.raises(errors.PluginNotFound, match=r"no 'magic' in autotest.power"):
         base.of(HostInfo("h1", attributes={"power": "magic"}))
     with pytest.raises(errors.PowerError, match="h1 has no power outlet on record"):
         base.of(HostInfo("h1"))

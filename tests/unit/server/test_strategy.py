@@ -81,7 +81,7 @@ def test_r1_all_is_good():
 
 def test_r2_what_needs_the_bad_part_is_not_asked():
     machine = Machine("ssh")
-    with pytest.raises(strategy.DependencyFailed, match="^ssh is bad$"):
+    with pytest.raises(strategy.DependencyFailed, match=r"^ssh is bad$"):
         verify(machine)
     assert machine.lines == ["FAIL verify.ssh ssh is bad"]
     assert machine.asked == ["ssh"]
@@ -89,7 +89,7 @@ def test_r2_what_needs_the_bad_part_is_not_asked():
 
 def test_r3_a_bad_leaf_does_not_stop_its_neighbour():
     machine = Machine("power")
-    with pytest.raises(strategy.DependencyFailed, match="^power is bad$"):
+    with pytest.raises(strategy.DependencyFailed, match=r"^power is bad$"):
         verify(machine)
     assert machine.lines == ["GOOD verify.ssh", "FAIL verify.power power is bad", "GOOD verify.cros"]
 
@@ -176,7 +176,7 @@ def test_r8_an_action_without_effect_is_followed_by_the_next():
 def test_r9_an_action_whose_needs_fail_is_blocked_without_a_line():
     machine = Machine("ssh")
     examination = strategy.RepairStrategy(PARTS, [Cure("rpm", cures=["power"]), REBOOT]).on(machine)
-    with pytest.raises(errors.VerifyFailed, match="^ssh is bad$"):
+    with pytest.raises(errors.VerifyFailed, match=r"^ssh is bad$"):
         examination.repair()
     assert machine.lines == [
         "FAIL verify.ssh ssh is bad",
@@ -265,5 +265,5 @@ def test_a_host_that_must_not_be_verified_is_left_alone():
     ids=["twice", "reserved", "bad letters", "needs a later one", "cures nothing known", "cures an action", "taken"],
 )
 def test_a_strategy_that_makes_no_sense_is_refused(verifiers, actions):
-    with pytest.raises(ValueError, match="tag|names"):
+    with pytest.raises(ValueError, match=r"tag|names"):
         strategy.RepairStrategy(verifiers, actions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import tarfile
@@ -172,8 +173,6 @@ def test_arbitrary_bytes_raise_nothing_unforeseen(tmp_path_factory, data):
     root = tmp_path_factory.mktemp("any")
     (root / "results").mkdir()
     (root / "archive").write_bytes(data)
-    try:
+    with contextlib.suppress(errors.BadResultsFolder):
         unpack(root / "archive", root / "results")
-    except errors.BadResultsFolder:
-        pass
     assert sorted(os.listdir(root)) == ["archive", "results"]

@@ -11,6 +11,7 @@ from autotest.worker import lab_config
 
 FOLDER = Path(__file__).parents[3] / "worker_configs"
 FILES = sorted(FOLDER.glob("*.toml"))
+GROUPS = {"power": "autotest.power", "provisioner": "autotest.provision", "repair": "autotest.repair"}
 
 
 def test_there_is_an_example():
@@ -27,10 +28,9 @@ def test_a_shipped_config_is_accepted_and_has_hosts(file):
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_a_shipped_config_names_only_drivers_that_are_installed(file):
     for host in lab_config.load(file).hosts:
-        for attribute in ("power", "provisioner", "repair"):
+        for attribute, group in GROUPS.items():
             if host.get(attribute):
-                group = f"autotest.{attribute.removesuffix('er').removesuffix('ion')}"
-                assert plugins.one_of({"provisioner": "autotest.provision"}.get(attribute, group), host.get(attribute))
+                assert plugins.one_of(group, host.get(attribute))
 
 
 def test_what_the_desk_leaves_commented_out_is_accepted_as_well(tmp_path):

@@ -1,0 +1,421 @@
+"""The Python API: suites, jobs and hosts, for programs, the command line and the web.
+
+Every call opens its own database connection, writes in one transaction, and wakes the workers after the commit. A
+broker that does not answer then costs a warning, not the call: the sweep sends the wake again. Settings are read once,
+at the first call (:func:`bind` chooses others). Lists and shows are JSON-ready dicts; times in them are UTC.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import peewee
+from celery import Celery
+
+from autotest import api_arguments, errors, settings
+from autotest import celery as broker
+from autotest.api_arguments import SuiteRequest
+from autotest.host_info import HostInfo
+from autotest.models import database, schema
+from autotest.models.lab import Lab
+from autotest.results import summary
+from autotest.results.summary import SuiteSummary
+from autotest.scheduler import entries, hosts, jobs, listing, suites, wakes
+from autotest.scheduler.jobs import JobSpec
+from autotest.scheduler.wakes import Wake
+from autotest.settings import Settings
+from autotest.states import ControlType, Priority, TaskKind
+
+#: Seconds in which a database that does not answer is tried again.
+PATIENCE = 5.0
+#: A worker that was not seen for so many of its beats is taken for dead in lists.
+_BEATS = 6
+_PAGE = 50
+
+_log = logging.getLogger(__name__)
+_binding = threading.Lock()
+_bound: _Installation | None = None
+
+
+class _Installation(NamedTuple):
+    """What the calls work on."""
+
+    settings: Settings
+    celery: Celery
+
+
+def bind(config: Settings, celery: Celery | None = None) -> None:
+    """Work on the installation *config* from here on, instead of the one that settings.load() finds.
+
+    *celery* is the app that wakes are sent with, if it is not the one that *config* describes. Raises
+    DatabaseUnreachable, and ConfigError when the database is not migrated.
+    """
+    global _bound
+    with _binding:
+        _bound = _installation(config, celery)
+
+
+def create_suite_job(
+    suite_name: str,
+    board: str,
+    build: str,
+    pool: str = "",
+    check_hosts: bool = True,
+    num: int | None = None,
+    file_bugs: bool = False,
+    timeout: int = 24,
+    timeout_mins: int | None = None,
+    priority: int | str = Priority.DEFAULT,
+    suite_args: Mapping[str, Any] | None = None,
+    wait_for_results: bool = True,
+    job_retry: bool = False,
+    max_retries: int | None = None,
+    max_runtime_mins: int | None = None,
+    suite_min_duts: int = 0,
+    offload_failures_only: bool = False,
+    builds: Mapping[str, str] | None = None,
+    test_source_build: str | None = None,
+    child_dependencies: Sequence[str] = (),
+    job_keyvals: Mapping[str, str] | None = None,
+    test_args: Mapping[str, str] | None = None,
+    owner: str | None = None,
+) -> int:
+    """Create the job that runs ``test_suites/control.<suite_name>`` of *build* on hosts of *board* and *pool*.
+
+    *timeout* in hours; *timeout_mins* and *max_runtime_mins*, where given, go before it. *priority* by name or number.
+    *owner* defaults to the login name. Returns the id of the suite job (control-files-and-suites.md sections 4.1, 4.2).
+
+    Raises StageBuildFailure (the build is not staged), NoControlFileList, ControlFileNotFound, ControlFileEmpty and
+    ControlFileMalformed (its suite file), NoEligibleHost (no live host carries board and pool), and ValidationError
+    for the other arguments, also for those that this version cannot honour: job_retry, max_retries, test_args, and
+    builds or a test_source_build other than *build*.
+    """
+    request = SuiteRequest(
+        suite_name=suite_name,
+        board=board,
+        build=build,
+        pool=pool,
+        check_hosts=check_hosts,
+        num=num,
+        file_bugs=file_bugs,
+        timeout=timeout,
+        timeout_mins=timeout_mins,
+        priority=priority,
+        suite_args=suite_args,
+        wait_for_results=wait_for_results,
+        job_retry=job_retry,
+        max_retries=max_retries,
+        max_runtime_mins=max_runtime_mins,
+        suite_min_duts=suite_min_duts,
+        offload_failures_only=offload_failures_only,
+        builds=builds,
+        test_source_build=test_source_build,
+        child_dependencies=child_dependencies,
+        job_keyvals=job_keyvals,
+        test_args=test_args,
+        owner=owner or login(),
+    )
+    spec = api_arguments.suite_spec(request)
+    with _session() as here:
+        job_id, woken = suites.create(spec, here.settings, database.utc_now())
+    _publish(woken)
+    return job_id
+
+
+def create_job(
+    name: str,
+    control_file: str,
+    control_type: str = "client",
+    hosts: Sequence[str] = (),
+    meta_hosts: Sequence[str] = (),
+    dependencies: Sequence[str] = (),
+    priority: int | str = Priority.DEFAULT,
+    timeout_mins: int | None = None,
+    max_runtime_mins: int | None = None,
+    run_verify: bool = True,
+    keyvals: Mapping[str, str] | None = None,
+    owner: str | None = None,
+) -> int:
+    """Create a job that runs the text *control_file* (``client`` or ``server`` side) once on each host of *hosts*, once
+    on any host with each label of *meta_hosts*, or once on any host with all *dependencies*. Returns its id.
+
+    Raises ValidationError, NotFound for unknown hosts, NoEligibleHost when no host carries the labels.
+    """
+    side = str(control_type).upper()
+    if side not in ControlType.__members__:
+        raise errors.ValidationError({"control_type": f"{control_type!r} is neither client nor server"})
+    with _session() as here:
+        spec = JobSpec(
+            name=api_arguments.job_name(name),
+            control_file=control_file,
+            control_type=ControlType[side],
+            owner=owner or login(),
+            priority=api_arguments.priority_number(priority),
+            hosts=tuple(hosts),
+            meta_hosts=tuple(meta_hosts),
+            dependencies=tuple(dependencies),
+            keyvals=dict(keyvals or {}),
+            timeout_mins=here.settings.job_timeout_mins if timeout_mins is None else timeout_mins,
+            max_runtime_mins=here.settings.job_max_runtime_mins if max_runtime_mins is None else max_runtime_mins,
+            run_verify=run_verify,
+        )
+        job_id, woken = jobs.create(spec, database.utc_now())
+    _publish(woken)
+    return job_id
+
+
+def abort_jobs(ids: Iterable[int], by: str | None = None, reason: str = "") -> list[int]:
+    """Abort these jobs and, for suites, their children. What has ended, or was aborted before, is left alone.
+
+    Returns the ids of the entries that this call aborted. Raises NotFound, naming each unknown job; then none is.
+    """
+    who = by or login()
+    with _session():
+        aborted, woken = entries.abort(
+            listing.entry_ids(set(ids)), who, reason or f"aborted by {who}", database.utc_now()
+        )
+    _publish(woken)
+    return aborted
+
+
+def abortable(ids: Iterable[int]) -> list[dict[str, Any]]:
+    """The entries that abort_jobs would end: id, job_id, name, status, hostname. Raises NotFound for unknown jobs."""
+    wanted = set(ids)
+    with _session():
+        listing.entry_ids(wanted)
+        return listing.unfinished(sorted(wanted))
+
+
+def wait_for_suite(
+    job_id: int,
+    timeout: float | None = None,
+    poll: float = 0.5,
+    progress: Callable[[SuiteSummary], None] | None = None,
+) -> SuiteSummary:
+    """Wait until the suite and all its children ended. *timeout* and *poll* in seconds.
+
+    *progress* is called with the summary at every look. Raises NotFound when there is no such suite, NotFinished when
+    *timeout* passed first; the suite goes on.
+    """
+    end = None if timeout is None else time.monotonic() + timeout
+    while True:
+        now = suite_summary(job_id)
+        if progress is not None:
+            progress(now)
+        if now.finished:
+            return now
+        left = poll if end is None else min(poll, end - time.monotonic())
+        if left <= 0:
+            waiting = sum(count for status, count in now.entries.items() if status not in api_arguments.FINAL)
+            raise errors.NotFinished(
+                f"suite {now.suite}, job {job_id}, has not ended after {timeout:g} s ({waiting} of its entries are "
+                f"unfinished); it goes on: autotest suite wait {job_id}"
+            )
+        time.sleep(left)
+
+
+def suite_summary(job_id: int) -> SuiteSummary:
+    """All that is known of a suite now, with its verdict once it ended. Raises NotFound, also for a plain job."""
+    with _session():
+        if not summary.is_suite(job_id):
+            raise errors.NotFound(f"job {job_id} is not a suite; see: autotest job show {job_id}")
+        return summary.of_suite(job_id)
+
+
+def list_suites(
+    limit: int = _PAGE, before: int | None = None, owner: str | None = None, status: str | None = None
+) -> list[dict[str, Any]]:
+    """Suites, newest first, below the id *before*; see scheduler.listing.suites."""
+    with _session():
+        return listing.suites(limit, before, owner, status)
+
+
+def list_jobs(
+    limit: int = _PAGE,
+    before: int | None = None,
+    owner: str | None = None,
+    status: str | None = None,
+    parent: int | None = None,
+) -> list[dict[str, Any]]:
+    """Jobs that are not suites, newest first, below the id *before*; see scheduler.listing.jobs."""
+    with _session():
+        return listing.jobs(limit, before, owner, status, parent)
+
+
+def show_job(job_id: int) -> dict[str, Any]:
+    """One job; each entry that waits says for what, and why it has no host yet. Raises NotFound."""
+    with _session() as here:
+        return listing.job(job_id, database.utc_now(), _dead_after(here))
+
+
+def list_hosts(
+    limit: int = 10_000,
+    after: str | None = None,
+    labels: Collection[str] = (),
+    status: str | None = None,
+    lab: str | None = None,
+    locked: bool | None = None,
+) -> list[dict[str, Any]]:
+    """Hosts that carry all *labels*, in order of name, behind the name *after*; see scheduler.listing.host_list."""
+    with _session() as here:
+        return listing.host_list(database.utc_now(), _dead_after(here), limit, after, labels, status, lab, locked)
+
+
+def show_host(hostname: str) -> dict[str, Any]:
+    """One host with its lock, lease and tasks; see scheduler.listing.host. Raises NotFound."""
+    with _session() as here:
+        return listing.host(hostname, database.utc_now(), _dead_after(here))
+
+
+def list_queues() -> list[dict[str, Any]]:
+    """Label queues that hold entries, and why one is not served; *depth* is how many messages the broker holds, None
+    when it does not answer."""
+    with _session() as here:
+        found = listing.queues(database.utc_now(), _dead_after(here))
+    names = [wakes.label_queue(row["key"]) for row in found]
+    depths: dict[str, int] = {}
+    try:
+        depths = broker.depths(names, here.celery) if names else {}
+    except (errors.BrokerUnreachable, ValueError) as problem:
+        address = settings.shown(str(here.celery.conf.broker_url))
+        _log.warning("queue depths are not known, for the broker %s: %s", address, problem)
+    return [{**row, "depth": depths.get(name)} for row, name in zip(found, names, strict=True)]
+
+
+def lock_host(hostname: str, reason: str, by: str | None = None) -> None:
+    """Keep new work off a host; what runs there goes on. Raises NotFound, HostBusy if it is locked, ValidationError
+    without a reason."""
+    with _session():
+        hosts.lock(hostname, by or login(), reason, database.utc_now())
+
+
+def unlock_host(hostname: str) -> None:
+    """Let a host take work again. Raises NotFound, ValidationError when it is not locked."""
+    with _session():
+        woken = hosts.unlock(hostname)
+    _publish(woken)
+
+
+def verify_host(hostname: str, by: str | None = None) -> int:
+    """Ask for a Verify of a host as soon as it is free. Returns the task's id. Raises NotFound."""
+    with _session():
+        return hosts.request_task(hostname, TaskKind.VERIFY, by or login())
+
+
+def repair_host(hostname: str, by: str | None = None) -> int:
+    """Ask for a Repair of a host as soon as it is free. Returns the task's id. Raises NotFound."""
+    with _session():
+        return hosts.request_task(hostname, TaskKind.REPAIR, by or login())
+
+
+def add_host(
+    hostname: str,
+    labels: Iterable[str] = (),
+    attributes: Mapping[str, str] | None = None,
+    platform: str | None = None,
+    protection: int = 0,
+    lab: str | None = None,
+) -> None:
+    """Put a host into the inventory; *lab* is the one whose worker reaches it, *attributes* say how (host_info.py).
+
+    Raises ValidationError when the arguments do not fit or the host is there, NotFound for an unknown lab.
+    """
+    info = api_arguments.host_info(hostname, labels, attributes or {}, platform, protection)
+    with _session(), database.transaction():
+        row = Lab.get_or_none(Lab.name == lab) if lab is not None else None
+        if lab is not None and row is None:
+            known = ", ".join(name for (name,) in Lab.select(Lab.name).order_by(Lab.name).tuples())
+            raise errors.NotFound(f"no lab is called {lab!r}; labs: {known or 'none, since no lab worker ever ran'}")
+        if _is_there(info):
+            raise errors.ValidationError(
+                {"hostname": f"{hostname} is there already; see: autotest host show {hostname}"}
+            )
+        woken = hosts.freed([hosts.put(info, row).id])
+    _publish(woken)
+
+
+def login() -> str:
+    """The login name of whoever calls, for jobs and locks that name nobody."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as problem:
+        raise errors.ValidationError({"owner": "this process has no login name; say who it acts for"}) from problem
+
+
+def results_dir() -> str:
+    """Where the results folders of this installation lie."""
+    return str(_installed().settings.results_dir)
+
+
+def _is_there(info: HostInfo) -> bool:
+    try:
+        hosts.named(info.hostname)
+    except errors.NotFound:
+        return False
+    return True
+
+
+def _installed() -> _Installation:
+    global _bound
+    with _binding:
+        if _bound is None:
+            _bound = _installation(settings.load(), None)
+        return _bound
+
+
+def _installation(config: Settings, celery: Celery | None) -> _Installation:
+    shown = settings.shown(config.database_url)
+    try:
+        database.connect(config.database_url)
+    except OSError as problem:
+        raise errors.DatabaseUnreachable(f"the database {shown} cannot be opened: {problem.strerror}") from problem
+    except ValueError as problem:
+        raise errors.ConfigError(f"the database address {shown} cannot be read: {problem}") from problem
+    with _told():
+        database.wait_until_reachable(PATIENCE)
+        with database.connection():
+            schema.require_current()
+    if celery is None:
+        same = str(broker.app.conf.broker_url) == config.broker
+        celery = broker.app if same else broker.make_app(config)
+    return _Installation(config, celery)
+
+
+@contextlib.contextmanager
+def _session() -> Iterator[_Installation]:
+    """A connection for one call; a database that does not answer at once is tried again for PATIENCE seconds."""
+    here = _installed()
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(database.connection())
+        except errors.DatabaseUnreachable:
+            database.wait_until_reachable(PATIENCE)
+            stack.enter_context(database.connection())
+        stack.enter_context(_told())
+        yield here
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """A database that goes away in the middle is lab trouble, named by its address."""
+    try:
+        yield
+    except (peewee.OperationalError, peewee.InterfaceError) as problem:
+        raise errors.DatabaseUnreachable(f"the database {database.described()} failed: {problem}") from problem
+
+
+def _publish(woken: Iterable[Wake]) -> None:
+    try:
+        broker.publish(woken, _installed().celery)
+    except errors.BrokerUnreachable as problem:
+        _log.warning("%s; what was asked is written down, and the sweep wakes the workers later", problem)
+
+
+def _dead_after(here: _Installation) -> float:
+    return _BEATS * here.settings.beat_every
