@@ -406,7 +406,9 @@ def _told() -> Iterator[None]:
     """A database that goes away in the middle is lab trouble, named by its address."""
     try:
         yield
-    except (peewee.OperationalError, peewee.InterfaceError) as problem:
+    except (peewee.IntegrityError, peewee.DataError):
+        raise
+    except (peewee.DatabaseError, peewee.InterfaceError) as problem:
         raise errors.DatabaseUnreachable(f"the database {database.described()} failed: {problem}") from problem
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import redis
 from celery import Celery
 from kombu import Exchange, Queue
-from kombu.exceptions import OperationalError
+from kombu.exceptions import BatchPublishError, OperationalError
 from kombu.utils.uuid import uuid
 
 from autotest import errors, settings
@@ -109,7 +109,7 @@ def publish(wakes: Iterable[Wake], celery: Celery | None = None) -> None:
                         _send(sender, producer, wake)
         if any(wake.task == "autotest.claim" for wake in waiting):
             sender.control.broadcast("autotest_refresh")
-    except (OperationalError, redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as problem:
+    except (BatchPublishError, OperationalError, redis.exceptions.RedisError, OSError) as problem:
         address = settings.shown(str(sender.conf.broker_url))
         raise errors.BrokerUnreachable(f"the broker {address} does not answer: {problem}") from problem
 

@@ -65,6 +65,12 @@ class HostInfo:
         )
 
 
+def is_version(label: str) -> bool:
+    """Whether *label* names a version that a provisioner can put onto a host: ``version:X`` or ``<what>-version:X``."""
+    key, _, value = label.partition(":")
+    return bool(value) and (key == "version" or key.endswith("-version"))
+
+
 def natural_order(hostname: str) -> tuple[str, int, str]:
     """Sort key of section 3.6: a letters-and-dashes prefix, then trailing digits as a number, then the text."""
     text = hostname.lower()

@@ -38,8 +38,8 @@ def lines(found: SuiteSummary, results_dir: str) -> list[str]:
     report += ["", "Suite timings:"]
     report += [f"{title}: {found.timings[name] or '-'}" for name, title in _TIMINGS.items()]
     report += ["", "Links to test logs:"]
-    folders = {plain(row.name): str(PurePath(results_dir, row.log_folder)) for row in found.rows if row.log_folder}
-    report += [f"{name:<{width}}{plain(folder)}" for name, folder in folders.items()]
+    folders = [(plain(row.name), PurePath(results_dir, row.log_folder)) for row in found.rows if row.log_folder]
+    report += [f"{name:<{width}}{plain(folder)}" for name, folder in folders]
     if found.verdict is not None and found.verdict.message:
         report += ["", f"Reason: {found.verdict.message}"]
     return report

@@ -70,6 +70,10 @@ class Installation:
             encoding="utf-8",
         )
 
+    def release(self) -> None:
+        """Let go of the folder."""
+        self._lock.close()
+
     def start(self, crew: Crew) -> None:
         """Start every process. Raises LabError when one does not come up."""
         crew.start("broker", "broker")
@@ -91,7 +95,7 @@ class Installation:
         if self.folder.exists() and any(self.folder.iterdir()) and not mark.is_file():
             raise errors.ConfigError(f"{self.folder} is not empty and not a demo's; give another --dir")
         self.folder.mkdir(parents=True, exist_ok=True)
-        # Held until this process ends, whatever ends it.
+        # Goes with this process, whatever ends it.
         self._lock = mark.open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

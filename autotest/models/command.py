@@ -95,5 +95,5 @@ def _opened() -> Iterator[None]:
         raise errors.DatabaseUnreachable(
             f"the database {settings.shown(url)} cannot be opened: {problem.strerror}"
         ) from problem
-    except (peewee.OperationalError, peewee.InterfaceError) as problem:
+    except (peewee.DatabaseError, peewee.InterfaceError) as problem:
         raise errors.DatabaseUnreachable(f"the database {settings.shown(url)} failed: {problem}") from problem

@@ -68,7 +68,7 @@ def put(info: HostInfo, lab: Lab | None) -> Host:
         HostAttribute.insert_many(
             [{"host": host.id, "attribute": key, "value": value} for key, value in sorted(info.attributes.items())]
         ).execute()
-    return host
+    return Host.get_by_id(host.id)
 
 
 def set_labels(host_id: int, names: Collection[str]) -> None:

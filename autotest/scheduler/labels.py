@@ -9,14 +9,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
+from autotest.host_info import is_version
 from autotest.models.afe import Host, HostLabel, HostQueueEntry, Label
 from autotest.models.lab import LabelQueue
 from autotest.states import EntryStatus
 
 #: Labels that ask for an action and never restrict hosts (control-files-and-suites.md section 7.2).
 ACTIONS = frozenset({"skip_provision", "cleanup-reboot", "rpm", "modem_repair"})
-#: Keys of labels that a provisioner can put onto a host.
-PROVISIONABLE = frozenset({"version", "cros-version", "cheets-version", "fwro-version", "fwrw-version"})
 
 
 class Queue(NamedTuple):
@@ -39,11 +38,6 @@ def deciding(labels: Iterable[str]) -> frozenset[str]:
 def versions(labels: Iterable[str]) -> frozenset[str]:
     """Those of *labels* that a provisioner can put onto a host."""
     return frozenset(filter(is_version, labels))
-
-
-def is_version(label: str) -> bool:
-    """Whether a provisioner can put *label* onto a host."""
-    return label.partition(":")[0] in PROVISIONABLE and ":" in label
 
 
 def _is_action(label: str) -> bool:

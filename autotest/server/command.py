@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import logging
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from autotest import errors
 from autotest.host_info import HostInfo
-from autotest.job_file import JOB_FILE, JobFile
+from autotest.job_file import JOB_FILE, JobFile, StepOutcome
 from autotest.server import autoserv as runner
+from autotest.server import job
 from autotest.states import Protection, Step
 
 
@@ -45,17 +48,32 @@ def autoserv(target: Path | None, **options: object) -> None:
 
     Exit status: 0 the step was done (tests may have failed), 1 it was not, 2 usage.
     """
-    if not options["quiet"]:
-        logging.basicConfig(level=logging.WARNING, format="%(message)s")
     if target is not None and target.is_dir() and not options["machines"]:
         folder = target
     else:
         folder = _prepare(target, options)
         click.echo(f"results: {folder}", err=True)
-    status = runner.run_folder(folder.absolute())
-    if not options["quiet"] and (folder / "status.log").exists():
-        click.echo((folder / "status.log").read_text(encoding="utf-8", errors="replace"), nl=False)
+    with _shown(not options["quiet"]):
+        status = runner.run_folder(folder.absolute())
+    outcome = StepOutcome.read(folder)
+    if status and outcome is not None:
+        click.echo(f"autoserv: {outcome.reason}", err=True)
     sys.exit(status)
+
+
+@contextlib.contextmanager
+def _shown(lines: bool) -> Iterator[None]:
+    """Show warnings on stderr and, if *lines*, status lines on stdout as they come."""
+    status, warnings = logging.StreamHandler(sys.stdout), logging.StreamHandler(sys.stderr)
+    status.setLevel(logging.INFO if lines else logging.CRITICAL + 1)
+    warnings.setLevel(logging.WARNING)
+    logging.getLogger(job.__name__).addHandler(status)
+    logging.getLogger().addHandler(warnings)
+    try:
+        yield
+    finally:
+        logging.getLogger(job.__name__).removeHandler(status)
+        logging.getLogger().removeHandler(warnings)
 
 
 def _prepare(target: Path | None, options: dict[str, object]) -> Path:
@@ -75,9 +93,7 @@ def _prepare(target: Path | None, options: dict[str, object]) -> Path:
     folder = options["results"] or Path(time.strftime("results.%Y-%m-%d-%H.%M.%S"))
     assert isinstance(folder, Path)
     if (folder / JOB_FILE).exists():
-        raise click.UsageError(
-            f"{folder} already holds a job; choose another folder, or run `autotest autoserv {folder}`"
-        )
+        raise click.ClickException(f"{folder} already holds a job; choose another results folder")
     folder.mkdir(parents=True, exist_ok=True)
     JobFile(
         step=step,

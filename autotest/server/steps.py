@@ -11,7 +11,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from autotest import errors, plugins
+from autotest import errors, host_info, plugins
 from autotest.client import error
 from autotest.host_info import HostInfo
 from autotest.job_file import StepOutcome
@@ -50,7 +50,7 @@ def _provision(server_job: job.ServerJob) -> StepOutcome:
         host.take()
         wanted = []
         for label in server_job.job_file.job_labels:
-            if provision.is_provisionable(label):
+            if host_info.is_version(label):
                 wanted.append(label)
             elif label != provision.SKIP:
                 server_job.record("INFO", "", "provision", f"Can't provision label '{label}'.")

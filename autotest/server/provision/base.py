@@ -35,9 +35,3 @@ def of(host: RemoteHost) -> Provisioner:
         )
     provisioner: Provisioner = plugins.one_of(GROUP, name)(host)
     return provisioner
-
-
-def is_provisionable(label: str) -> bool:
-    """Whether *label* names a version that a provisioner can put onto a DUT: ``<what>-version:<value>``."""
-    key, colon, value = label.partition(":")
-    return bool(colon and value) and key.endswith("-version")

@@ -26,7 +26,7 @@ _HASTE: dict[str, float | int] = {
     "verify_limit": 30.0,
     "repair_limit": 30.0,
 }
-_PATIENCE_OF_HOSTS = {"boot_limit": "15", "down_limit": "5", "disconnect_limit": "15"}
+_PATIENCE_OF_HOSTS = {"boot_limit": "15", "down_limit": "5", "disconnect_limit": "6"}
 
 # Says that it began, and ends when the test lets it.
 _GATE = """

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Callable, Sequence
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from pytest_celery import CeleryTestSetup
@@ -70,6 +72,34 @@ class Lab:
         found = (node for node in self.setup.worker_cluster if node.kind == kind and node.name().endswith(lab))
         return next(found)
 
+    @contextlib.contextmanager
+    def another_worker(self) -> Iterator[WorkerNode]:
+        """A second worker for the first lab, as somebody starts who thinks that the first is gone."""
+        here = self.installation
+        node = WorkerNode("run", here.lab_files[0], here.settings_file, here.folder, self.setup.app, "second-")
+        try:
+            node.container.start()
+            node.ready()
+            yield node
+        finally:
+            node.teardown()
+
+    @contextlib.contextmanager
+    def write_lock(self) -> Iterator[None]:
+        """Hold the database's write lock: nobody else is in the middle of a write while the block runs."""
+        path = self.settings.root_dir / "autotest.db"
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=PATIENCE_S)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            finally:
+                connection.execute("ROLLBACK")
+
+    def freeze(self, worker: WorkerNode) -> None:
+        """Stop a worker's own process between two writes: asleep with SQLite's lock, it would stop everybody."""
+        with self.write_lock():
+            worker.container.kill("SIGSTOP")
+
     def dut(self, hostname: str = "dut1") -> Handle:
         return self.installation.fleet.dut(hostname)
 
@@ -123,10 +153,11 @@ class Lab:
     def status(self, job_id: int) -> EntryStatus:
         return EntryStatus(self.entry(job_id).status)
 
-    def leases(self) -> list[Lease]:
-        """Every lease there ever was, oldest first."""
+    def unfinished(self) -> list[int]:
+        """The jobs whose entry is not complete."""
         with database.connection():
-            return list(Lease.select().order_by(Lease.id))
+            rows = HostQueueEntry.select(HostQueueEntry.job).where(HostQueueEntry.complete == False)  # noqa: E712 - SQL
+            return [job_id for (job_id,) in rows.tuples()]
 
     def wait_for(self, job_id: int, *wanted: EntryStatus, seconds: float = PATIENCE_S) -> float:
         """Wait until the job's entry has one of the *wanted* states, any final one if none is given.
@@ -144,6 +175,12 @@ class Lab:
         entry = self.entry(job_id)
         host = entry.host.hostname if entry.host_id is not None else "no host"
         return f"job {job_id} ({entry.status}, {host}, reason {entry.reason!r})"
+
+    def attempt(self, job_id: int) -> Path:
+        """The folder of the attempt that runs now."""
+        with database.connection():
+            lease = Lease.get(Lease.entry == self.entry(job_id).id, Lease.released_at.is_null())
+            return self.settings.results_dir / self.entry(job_id).job.tag / ".runs" / str(lease.id)
 
     def results(self, job_id: int) -> Path:
         """The results folder that counts."""

@@ -14,6 +14,7 @@ from nodes.waiting import until
 READY_S = 30.0
 _POLITE_S = 8.0
 _GONE_S = 5.0
+_DUMP_S = 1.0
 
 
 class Process:
@@ -77,7 +78,7 @@ class Process:
         until(
             lambda: self.status == "exited" or self._is_ready(self),
             READY_S,
-            lambda: f"{self.name} is ready; its log ends\n{self.logs()[-2000:]}",
+            lambda: f"{self.name} is ready; its log ends\n{self._last_words()}",
         )
         assert self.status == "running", f"{self.name} ended instead of starting:\n{self.logs()[-2000:]}"
         return True
@@ -117,11 +118,7 @@ class Process:
         try:
             self._running.wait(_POLITE_S)
         except subprocess.TimeoutExpired:
-            self._running.send_signal(signals.SIGABRT)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._running.wait(1)
-            self._running.kill()
-            self._running.wait(_GONE_S)
+            self._last_words()
             return False
         return True
 
@@ -129,12 +126,22 @@ class Process:
         """End it. Raises AssertionError when it does not end by itself, or a process of its sessions outlives it."""
         is_polite = self.stop()
         try:
-            assert is_polite, f"{self.name} did not end within {_POLITE_S:g} s of SIGTERM:\n{self.logs()[-3000:]}"
+            assert is_polite, f"{self.name} did not end within {_POLITE_S:g} s of SIGTERM:\n{self.logs()[-6000:]}"
             until(lambda: not self.family(), _GONE_S, lambda: f"{self.name} leaves no process; {self.family()} live")
         finally:
             for pid in self.family():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signals.SIGKILL)
+
+    def _last_words(self) -> str:
+        """End it in a way that makes Python write where each thread stands. Returns the end of its log."""
+        assert self._running is not None
+        self._running.send_signal(signals.SIGABRT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._running.wait(_DUMP_S)
+        self._running.kill()
+        self._running.wait(_GONE_S)
+        return self.logs()[-6000:]
 
     def family(self) -> dict[int, str]:
         """Every live process of its sessions: pid and command line."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -19,12 +18,14 @@ _READY = {"run": " ready.", "results": " ready.", "suites": " ready.", "beat": "
 class WorkerNode(CeleryTestWorker):
     """One ``autotest worker KIND``."""
 
-    def __init__(self, kind: str, config: Path | None, settings_file: Path, folder: Path, app: Celery):
+    def __init__(
+        self, kind: str, config: Path | None, settings_file: Path, folder: Path, app: Celery, prefix: str = ""
+    ):
         self.kind = kind
         argv = [sys.executable, "-m", "autotest", "worker", kind, *(["--config", str(config)] if config else [])]
         environment = {key: value for key, value in os.environ.items() if not key.startswith("AUTOTEST_")}
         environment |= {"AUTOTEST_CONFIG": str(settings_file), "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
-        name = f"{kind}-{config.stem}" if config else kind
+        name = prefix + (f"{kind}-{config.stem}" if config else kind)
         config_of_node = {"broker_url": str(app.conf.broker_url)}
         process = Process(name, argv, folder, environment, lambda it: _READY[kind] in it.fresh_logs(), config_of_node)
         super().__init__(process, app)
@@ -33,16 +34,6 @@ class WorkerNode(CeleryTestWorker):
     @property
     def worker_name(self) -> str:
         return self.container.name
-
-    def freeze(self) -> None:
-        """Stop it with everything that it started, as a machine that sleeps does."""
-        for pid in self.container.family():
-            os.kill(pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let it go on."""
-        for pid in self.container.family():
-            os.kill(pid, signal.SIGCONT)
 
     def fork_server(self) -> int:
         """The pid of its fork server."""

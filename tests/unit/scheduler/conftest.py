@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from autotest.job_file import StepOutcome
 from autotest.models import database, schema
 from autotest.models.afe import AclGroup, AclGroupHost, AclGroupUser, Host, HostQueueEntry, Job, Label, SpecialTask

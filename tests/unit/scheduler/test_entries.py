@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+
 from autotest import errors, states
 from autotest.models.afe import AbortedEntry, HostQueueEntry, IneligibleHostQueue, Job, SpecialTask
 from autotest.scheduler import entries
@@ -39,9 +40,9 @@ def test_a_legal_move_happens_once_and_derives_active_and_complete(lab, old, new
 def test_every_other_move_is_refused_and_changes_nothing(lab):
     entry = lab.entry(needs=["x"])
     for old, new in ILLEGAL:
-        HostQueueEntry.update(
-            status=old.value, active=old in states.ACTIVE, complete=old in states.FINAL
-        ).where(HostQueueEntry.id == entry.id).execute()
+        HostQueueEntry.update(status=old.value, active=old in states.ACTIVE, complete=old in states.FINAL).where(
+            HostQueueEntry.id == entry.id
+        ).execute()
         with pytest.raises(errors.IllegalMove, match=f"entry {entry.id}: {new.value} may not follow {old.value}"):
             entries.advance(entry.id, old, new)
         assert lab.status(entry) is old

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import peewee
 import pytest
+
 from autotest.models.afe import Host, IneligibleHostQueue, Label
 from autotest.models.database import transaction
 from autotest.models.lab import Lab, LabelQueue, Lease

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+
 from autotest.models.afe import Host, SpecialTask
 from autotest.models.database import transaction
 from autotest.models.lab import Lab, Lease

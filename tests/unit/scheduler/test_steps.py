@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from autotest.job_file import StepOutcome
 from autotest.models.afe import AbortedEntry, Host, HostQueueEntry, SpecialTask
 from autotest.models.lab import Lease

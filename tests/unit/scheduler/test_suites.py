@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+
 from autotest import errors
 from autotest.client import keyval
 from autotest.models.afe import Host, HostQueueEntry, Job, JobDependencyLabel, JobKeyval, Label
@@ -159,9 +160,13 @@ def test_each_test_of_the_suite_becomes_a_child_that_waits_for_its_labels(lab, b
     (child,) = children(job)
     assert child.name == "R7-1/smoke/sleeptest"
     assert (child.priority, child.timeout_mins, child.max_runtime_mins, child.owner) == (50, 90, 30, "alice")
-    needs = {name for (name,) in Label.select(Label.name).join(JobDependencyLabel).where(
-        JobDependencyLabel.job == child.id
-    ).tuples()}
+    needs = {
+        name
+        for (name,) in Label.select(Label.name)
+        .join(JobDependencyLabel)
+        .where(JobDependencyLabel.job == child.id)
+        .tuples()
+    }
     assert needs == {"wifi", "board:pi4", "pool:suites", "version:R7-1"}
     assert keyvals(child) == {
         "build": "R7-1",
@@ -271,7 +276,7 @@ def test_a_control_file_that_does_not_parse_is_a_warning_by_name(lab, build, sui
 
     fan_out(lab, job)
 
-    warned = {line[3]: line[-1] for line in status_log(lab, job) if line[1] == "WARN"}
+    warned = {name: reason for _, name, status, reason in results(lab, job) if status == "WARN"}
     assert "line 2" in warned["control/broken/control"]
     assert set(warned) == {"control/broken/control", "control/tabs and lines/control"}
     assert len(children(job)) == 1
@@ -297,9 +302,8 @@ def test_a_suite_without_members_fails_and_names_the_suites_that_there_are(lab, 
     row = entry_of(job)
     assert (row.status, row.succeeded) == ("Parsing", False)
     assert row.reason == "no control file is in suite smoke; suites of this build: bvt"
-    (_, name, status, reason), *_ = results(lab, job)
-    assert (name, status) == ("smoke", "FAIL")
-    assert reason == f"Exception while scheduling suite: {row.reason}"
+    ended = {name: (status, reason) for _, name, status, reason in results(lab, job)}
+    assert ended["smoke"] == ("FAIL", f"Exception while scheduling suite: {row.reason}")
     entries.finish(row.id)
     assert entry_of(job).status == "Failed"
     assert fan_out(lab, job) == []

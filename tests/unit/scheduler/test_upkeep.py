@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from autotest.models.afe import AbortedEntry, Host, HostQueueEntry
 from autotest.models.lab import LabelQueue
 from autotest.scheduler import entries, hosts, upkeep

@@ -131,6 +131,16 @@ def test_by_hand_a_server_control_file_runs_and_its_status_is_shown(tmp_path):
     assert (data["name"], data["control_type"], data["arguments"]) == ("mine", "server", ["one", "two"])
 
 
+def test_by_hand_a_failure_is_told_and_a_used_folder_refused(tmp_path):
+    (tmp_path / "control").write_text("raise error.TestFail('no way')\n")
+
+    first, second = (invoke("-s", "-r", tmp_path / "out", tmp_path / "control") for _ in range(2))
+
+    assert (first.exit_code, second.exit_code) == (1, 1)
+    assert "autoserv: TestFail: no way" in first.output
+    assert "already holds a job; choose another results folder" in second.output
+
+
 def test_by_hand_a_folder_with_a_job_file_runs_as_it_is(tmp_path):
     assert invoke("-q", write(tmp_path)).exit_code == 0
     assert StepOutcome.read(tmp_path).ok

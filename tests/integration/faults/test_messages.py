@@ -1,0 +1,37 @@
+"""Messages are only wake-ups: delivered twice they do nothing twice, and a lost one is sent again."""
+
+from __future__ import annotations
+
+import pytest
+
+from autotest.states import EntryStatus
+from nodes.proxy import Disturbance
+from nodes.settled import assert_settled
+
+
+def run_jobs_and_a_suite(lab) -> None:
+    """Let eight jobs and a suite come to their ends, and see that each test ran once."""
+    gates = [lab.gate() for _ in range(9)]
+    for gate in gates:
+        gate.open()
+    lab.installation.add_test("gated", gates[8].control)
+    for number, gate in enumerate(gates[:8]):
+        lab.job(gate.control, verify=number % 4 == 0)
+    lab.suite()
+    assert_settled(lab, 60)
+    assert {lab.status(job) for job in lab.job_ids} == {EntryStatus.COMPLETED}
+    assert [len(gate.runs) for gate in gates] == [1] * 9
+
+
+@pytest.mark.slow
+@pytest.mark.lab(duts=3, disturbance=Disturbance(copies=2))
+def test_every_message_delivered_twice_runs_every_test_once(lab, proxy):
+    run_jobs_and_a_suite(lab)
+    assert proxy.met["copied"] == proxy.met["messages"] > 20
+
+
+@pytest.mark.slow
+@pytest.mark.lab(duts=3, disturbance=Disturbance(loss=0.3))
+def test_wake_ups_lost_at_random_are_sent_again(lab, proxy):
+    run_jobs_and_a_suite(lab)
+    assert proxy.met["swallowed"] > 5

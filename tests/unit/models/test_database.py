@@ -1,0 +1,164 @@
+"""The database is opened from a URL, written in whole transactions, and its times are aware and in UTC."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+
+import peewee
+import pytest
+
+from autotest import errors
+from autotest.models import database, schema
+from autotest.models.afe import User
+from autotest.models.database import db, transaction
+from autotest.models.lab import Lab
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    """A bound and migrated database."""
+    path = tmp_path / "deep" / "autotest.db"
+    database.connect(f"sqlite:///{path}")
+    with database.connection():
+        schema.migrate()
+    return path
+
+
+def test_an_absolute_path_makes_its_folder(ledger):
+    assert ledger.is_file()
+    assert database.is_sqlite()
+    assert database.described() == f"sqlite:///{ledger}"
+
+
+@pytest.mark.parametrize("slashes", ["sqlite://", "sqlite:///"])
+def test_a_path_is_absolute_and_may_be_quoted(tmp_path, slashes):
+    database.connect(f"{slashes}{tmp_path}/auto%20test.db")
+    with database.connection():
+        db.execute_sql("SELECT 1")
+
+    assert (tmp_path / "auto test.db").is_file()
+
+
+def test_sqlite_writes_ahead_and_keeps_foreign_keys(ledger):
+    with database.connection():
+        assert db.execute_sql("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert db.execute_sql("PRAGMA foreign_keys").fetchone() == (1,)
+        with pytest.raises(peewee.IntegrityError):
+            db.execute_sql("INSERT INTO afe_acl_groups_users (aclgroup_id, user_id) VALUES (1, 4711)")
+
+
+@pytest.mark.parametrize("url", ["", "autotest.db", "postgres://alice:secret@db/x"])
+def test_any_other_address_is_refused_without_its_password(url):
+    with pytest.raises(errors.ConfigError, match="must begin with sqlite:/// or mysql://") as caught:
+        database.connect(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_server_is_described_without_its_password():
+    database.connect("mysql://alice:se%20cret@db.example.org:3307/autotest")
+
+    assert database.described() == "mysql://db.example.org:3307/autotest"
+    assert not database.is_sqlite()
+    assert db.obj.connect_params["password"] == "se cret"
+
+
+def test_a_server_that_does_not_answer_is_named():
+    database.connect("mysql://alice:secret@127.0.0.1:1/autotest")
+
+    with pytest.raises(errors.DatabaseUnreachable, match=r"mysql://127\.0\.0\.1:1/autotest does not answer") as caught:
+        database.wait_until_reachable(0)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path):
+    database.connect(f"sqlite:///{tmp_path}")
+
+    with (
+        pytest.raises(errors.DatabaseUnreachable, match=f"sqlite:///{tmp_path} does not answer"),
+        database.connection(),
+    ):
+        pass
+
+
+def test_a_nested_connection_is_the_same_one(ledger):
+    with database.connection():
+        outer = db.connection()
+        with database.connection():
+            assert db.connection() is outer
+        assert not db.is_closed()
+    assert db.is_closed()
+
+
+def test_a_transaction_keeps_all_or_nothing(ledger):
+    with database.connection():
+        with pytest.raises(RuntimeError), transaction():
+            User.create(login="alice")
+            raise RuntimeError
+        assert User.get_or_none(User.login == "alice") is None
+
+
+def test_an_inner_transaction_is_given_up_alone(ledger):
+    with database.connection(), transaction():
+        User.create(login="alice")
+        with pytest.raises(peewee.IntegrityError), transaction():
+            User.create(login="bob")
+            User.create(login="alice")
+        User.create(login="carol")
+
+    with database.connection():
+        logins = {login for (login,) in User.select(User.login).tuples()}
+    assert logins >= {"alice", "carol"}
+    assert "bob" not in logins
+
+
+def test_a_transaction_takes_the_write_lock_before_it_reads(ledger):
+    """Otherwise two that read first and write then would lose to each other."""
+    inside, go = threading.Event(), threading.Event()
+
+    def read_then_write() -> None:
+        with database.connection(), transaction():
+            count = User.select().count()
+            inside.set()
+            go.wait(10)
+            User.create(login=f"user{count}")
+
+    thread = threading.Thread(target=read_then_write)
+    thread.start()
+    inside.wait(10)
+    with database.connection():
+        db.execute_sql("PRAGMA busy_timeout = 0")
+        with pytest.raises(peewee.OperationalError, match="locked"), transaction():
+            pass
+    go.set()
+    thread.join()
+    with database.connection():
+        assert User.select().count() == 2
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime.datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=datetime.timezone.utc),
+        datetime.datetime(2026, 3, 1, 12, 0, tzinfo=datetime.timezone.utc),
+        datetime.datetime(2026, 3, 1, 13, 0, tzinfo=datetime.timezone(datetime.timedelta(hours=5, minutes=30))),
+    ],
+)
+def test_a_moment_comes_back_as_the_same_moment_in_utc(ledger, moment):
+    with database.connection():
+        row = Lab.create(name="desk", seen_at=moment)
+        read = Lab.get_by_id(row.id).seen_at
+        assert Lab.get_or_none(Lab.seen_at == moment) is not None
+        assert Lab.get_or_none(Lab.seen_at < moment) is None
+
+    assert read == moment
+    assert read.tzinfo == datetime.timezone.utc
+
+
+def test_no_moment_stays_none(ledger):
+    with database.connection():
+        assert Lab.get_by_id(Lab.create(name="desk").id).seen_at is None
+
+
+def test_now_is_aware():
+    assert database.utc_now().utcoffset() == datetime.timedelta(0)

@@ -1,0 +1,165 @@
+"""A lab listens to a queue exactly while one of its free hosts could serve it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autotest.scheduler import labels
+from autotest.scheduler.labels import Queue
+from autotest.scheduler.leases import Claim, Found
+from autotest.scheduler.matching import Candidate
+from autotest.worker.credits import Credits, LabelQueues
+
+PI, BLUE = labels.queue_of(["board:pi4"]), labels.queue_of(["board:pi4", "bluetooth"])
+PLAIN_HOST = Candidate(1, "rack1-host1", frozenset({"board:pi4"}))
+BLUE_HOST = Candidate(2, "rack1-host2", frozenset({"board:pi4", "bluetooth"}))
+
+
+def granted(host: Candidate) -> Claim:
+    return Claim(Found.GRANTED, token=7, host_id=host.host_id)
+
+
+def test_only_queues_that_a_free_host_could_serve_are_open():
+    assert Credits().refresh([PLAIN_HOST], [PI, BLUE]) == {PI.key}
+
+
+def test_a_message_takes_the_last_credit_before_its_claim_comes_back():
+    credits = Credits()
+    credits.refresh([PLAIN_HOST], [PI])
+    assert credits.received(PI.key) == set()
+
+
+def test_the_host_set_aside_is_the_one_that_serves_fewest_queues():
+    credits = Credits()
+    credits.refresh([BLUE_HOST, PLAIN_HOST], [PI, BLUE])
+    assert credits.received(PI.key) == {PI.key, BLUE.key}
+
+
+def test_a_granted_host_is_gone_until_the_database_frees_it():
+    credits = Credits()
+    credits.refresh([PLAIN_HOST], [PI])
+    credits.received(PI.key)
+    assert credits.settled(PI.key, granted(PLAIN_HOST)) == set()
+    assert credits.refresh([PLAIN_HOST], [PI]) == {PI.key}
+
+
+def test_a_claim_that_took_another_host_gives_back_the_one_set_aside():
+    credits = Credits()
+    credits.refresh([PLAIN_HOST, BLUE_HOST], [PI, BLUE])
+    credits.received(PI.key)
+    assert credits.settled(PI.key, granted(BLUE_HOST)) == {PI.key}
+
+
+def test_a_claim_that_found_no_host_closes_the_queue():
+    credits = Credits()
+    credits.refresh([PLAIN_HOST], [PI])
+    credits.received(PI.key)
+    assert credits.settled(PI.key, Claim(Found.NO_HOST)) == set()
+
+
+def test_a_claim_that_found_no_entry_closes_the_queue_and_keeps_the_host():
+    credits = Credits()
+    credits.refresh([BLUE_HOST], [PI, BLUE])
+    credits.received(PI.key)
+    assert credits.settled(PI.key, Claim(Found.NO_ENTRY)) == {BLUE.key}
+
+
+def test_a_refresh_does_not_free_a_host_that_is_set_aside():
+    credits = Credits()
+    credits.refresh([PLAIN_HOST], [PI])
+    credits.received(PI.key)
+    assert credits.refresh([PLAIN_HOST], [PI]) == set()
+
+
+def test_a_message_of_an_unknown_queue_takes_no_credit():
+    credits = Credits()
+    credits.refresh([PLAIN_HOST], [PI])
+    assert credits.received("unknown") == {PI.key}
+
+
+LABELS = st.frozensets(st.sampled_from(["a", "b", "c"]), min_size=1)
+
+
+@given(
+    hosts=st.lists(LABELS, max_size=5),
+    queues=st.lists(LABELS, max_size=5, unique=True),
+    messages=st.lists(st.integers(0, 4), max_size=8),
+)
+def test_messages_never_set_aside_more_hosts_than_there_are(
+    hosts: list[frozenset[str]], queues: list[frozenset[str]], messages: list[int]
+):
+    free = [Candidate(number, f"host{number}", names) for number, names in enumerate(hosts)]
+    known: list[Queue] = [labels.queue_of(names) for names in queues]
+    credits = Credits()
+    is_open = credits.refresh(free, known)
+    taken = 0
+    for message in messages:
+        if message < len(known) and known[message].key in is_open:
+            is_open = credits.received(known[message].key)
+            taken += 1
+    assert taken <= len(free)
+
+
+class FakeConsumer:
+    """What LabelQueues touches of a Celery consumer."""
+
+    def __init__(self, listening: tuple[str, ...] = ()):
+        self.calls: list[tuple[str, str]] = []
+        self.task_consumer: Any = object()
+        self.hub: Any = None
+        self.app = SimpleNamespace(amqp=SimpleNamespace(queues=SimpleNamespace(consume_from=dict.fromkeys(listening))))
+
+    def add_task_queue(self, name: str, **_: str) -> None:
+        self.calls.append(("add", name))
+
+    def cancel_task_queue(self, name: str) -> None:
+        self.calls.append(("cancel", name))
+
+
+@pytest.fixture
+def consumer() -> FakeConsumer:
+    return FakeConsumer()
+
+
+def later(consumer: FakeConsumer) -> list[Any]:
+    waiting: list[Any] = []
+    consumer.hub = SimpleNamespace(call_soon=waiting.append)
+    return waiting
+
+
+def test_queues_are_changed_in_the_consumers_thread_only(consumer):
+    queues, waiting = LabelQueues(), later(consumer)
+    queues.attach(consumer)
+    assert queues.want({"k1"}) is True
+    assert consumer.calls == []
+    waiting[-1]()
+    assert consumer.calls == [("add", "label.k1")]
+
+
+def test_closing_a_queue_needs_no_poke(consumer):
+    queues, waiting = LabelQueues(), later(consumer)
+    queues.attach(consumer)
+    queues.apply_now({"k1"})
+    assert queues.want(set()) is False
+    waiting[-1]()
+    assert consumer.calls == [("add", "label.k1"), ("cancel", "label.k1")]
+
+
+def test_a_consumer_that_lost_its_broker_drops_the_queues_that_are_no_longer_wanted():
+    queues = LabelQueues()
+    first = FakeConsumer()
+    later(first)
+    queues.attach(first)
+    queues.apply_now({"old"})
+    queues.detach()
+    assert queues.want({"new"}) is False
+    again = FakeConsumer(listening=("lab.desk", "label.old"))
+    waiting = later(again)
+    queues.attach(again)
+    waiting[-1]()
+    assert sorted(again.calls) == [("add", "label.new"), ("cancel", "label.old")]
