@@ -33,7 +33,7 @@ class _Command(NamedTuple):
 _BUILT_IN = {
     "control": _Command("autotest.cli.control:control", "Read and check control files."),
     "host": _Command("autotest.cli.host:host", "Hosts: list, show, add, lock, verify, repair."),
-    "job": _Command("autotest.cli.job:job", "Jobs: list, show, abort."),
+    "job": _Command("autotest.cli.job:job", "Jobs: create, list, show, abort, queues."),
     "results": _Command("autotest.results.command:results", "Results folders: show, parse."),
     "suite": _Command("autotest.cli.suite:suite", "Suites: create, run, wait, list, show, abort."),
 }

@@ -242,8 +242,8 @@ def entry_ids(job_ids: Collection[int]) -> list[int]:
     )
     unknown = sorted(set(job_ids) - {job_id for _, job_id in rows})
     if unknown:
-        noun = "job" if len(unknown) == 1 else "jobs"
-        raise errors.NotFound(f"there is no {noun} {', '.join(map(str, unknown))}; see: autotest job list")
+        none = "is no job" if len(unknown) == 1 else "are no jobs"
+        raise errors.NotFound(f"there {none} {', '.join(map(str, unknown))}; see: autotest job list")
     return [entry_id for entry_id, _ in rows]
 
 

@@ -19,15 +19,16 @@ from pytest_celery import CeleryBrokerCluster, CeleryTestSetup, CeleryWorkerClus
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from autotest import api, celery
-from autotest.models import database, schema
-from autotest.sim import fleet
 from nodes.broker import BrokerNode
 from nodes.installation import Installation, Plan
 from nodes.lab import Lab
 from nodes.proxy import Proxy
 from nodes.settled import WITNESS
 from nodes.workers import WorkerNode
+
+from autotest import api, celery
+from autotest.models import database, schema
+from autotest.sim import fleet
 
 
 def pytest_configure(config: pytest.Config) -> None:

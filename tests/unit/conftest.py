@@ -1,9 +1,11 @@
-"""The ``ledger`` fixture: an installation of one's own, as the API and the command line see it: SQLite, no workers."""
+"""The ``installation`` fixture: SQLite, builds and a broker in memory for each test; the API works on it."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import shutil
+import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,7 +33,7 @@ job.run_test('{name}')
 """
 
 
-class Ledger:
+class Installation:
     """Builders of the rows a test is about, and what the broker was told."""
 
     def __init__(self, root: Path, app: Celery):
@@ -119,7 +121,7 @@ class Ledger:
 
 @pytest.fixture(scope="session")
 def _migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("ledger") / "autotest.db"
+    path = tmp_path_factory.mktemp("migrated") / "autotest.db"
     database.connect(f"sqlite:///{path}")
     with database.connection():
         schema.migrate()
@@ -134,16 +136,20 @@ def memory_broker() -> Celery:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, _migrated: Path, memory_broker: Celery, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+def installation(
+    tmp_path: Path, _migrated: Path, memory_broker: Celery, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Installation]:
     """An installation below tmp_path; the API works on it."""
     root = tmp_path / "installation"
     root.mkdir()
     shutil.copy(_migrated, root / "autotest.db")
     monkeypatch.setenv("AUTOTEST_ROOT", str(root))
     monkeypatch.setenv("LOGNAME", "ann")
-    made = Ledger(root, memory_broker)
+    made = Installation(root, memory_broker)
     api.bind(made.settings, memory_broker)
-    for queue in (wakes.SUITES_QUEUE,):
-        made.messages(queue)
-    yield made
+    made.messages()
+    # While a connection stays open, closing the others does not write the whole log back to the file.
+    with contextlib.closing(sqlite3.connect(root / "autotest.db")) as kept:
+        kept.execute("SELECT login FROM afe_users").fetchall()
+        yield made
     monkeypatch.setattr(api, "_bound", None)

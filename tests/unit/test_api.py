@@ -18,10 +18,10 @@ BUILD = "pi4-release/R1-1.0"
 
 
 @pytest.fixture
-def suite(ledger):
+def suite(installation):
     """Creates suite smoke on pi4; arguments say otherwise."""
-    ledger.build()
-    ledger.host("rack1-h1", ["board:pi4", "pool:suites"])
+    installation.build()
+    installation.host("rack1-h1", ["board:pi4", "pool:suites"])
 
     def create(**arguments):
         return api.create_suite_job(
@@ -43,33 +43,33 @@ def problems(refused):
 # Suites
 
 
-def test_a_suite_job_is_one_row_with_keyvals_one_entry_and_one_wake(ledger, suite):
+def test_a_suite_job_is_one_row_with_keyvals_one_entry_and_one_wake(installation, suite):
     job_id = suite()
-    job = ledger.job(job_id)
+    job = installation.job(job_id)
     assert (job.name, job.owner, job.priority) == (f"{BUILD}-test_suites/control.smoke", "ann", 40)
     assert (job.timeout_mins, job.max_runtime_mins, job.control_file) == (1440, 1440, "# smoke\n")
     assert keyvals(job_id).items() >= {"suite": "smoke", "build": BUILD, "board": "pi4", "pool": "suites"}.items()
-    (entry,) = ledger.entries(job_id)
+    (entry,) = installation.entries(job_id)
     assert (entry.status, entry.host_id, entry.queue_key) == ("Queued", None, "")
-    assert ledger.messages("suites") == 1
+    assert installation.messages("suites") == 1
 
 
-def test_limits_in_minutes_go_before_the_timeout_in_hours(ledger, suite):
-    job = ledger.job(suite(timeout=2, timeout_mins=30))
+def test_limits_in_minutes_go_before_the_timeout_in_hours(installation, suite):
+    job = installation.job(suite(timeout=2, timeout_mins=30))
     assert (job.timeout_mins, job.max_runtime_mins) == (30, 120)
 
 
 @pytest.mark.parametrize(
     ("given", "stored"), [("cq", 70), ("Post Build", None), ("postbuild", 30), (33, 33), ("33", 33)]
 )
-def test_a_priority_is_a_name_of_the_ladder_or_a_number(ledger, suite, given, stored):
+def test_a_priority_is_a_name_of_the_ladder_or_a_number(installation, suite, given, stored):
     if stored is None:
         with pytest.raises(
             errors.ValidationError, match=r"priority 'Post Build' is neither a number nor one of WEEKLY"
         ):
             suite(priority=given)
     else:
-        assert ledger.job(suite(priority=given)).priority == stored
+        assert installation.job(suite(priority=given)).priority == stored
 
 
 def test_what_changes_nothing_yet_is_kept_with_the_suite(suite):
@@ -102,7 +102,7 @@ def test_what_changes_nothing_yet_is_kept_with_the_suite(suite):
         ("test_source_build", "other/R2"),
     ],
 )
-def test_what_would_change_the_run_and_is_not_built_yet_is_refused_by_name(ledger, suite, argument, value):
+def test_what_would_change_the_run_and_is_not_built_yet_is_refused_by_name(installation, suite, argument, value):
     with pytest.raises(errors.ValidationError, match="comes with a later one") as refused:
         suite(**{argument: value})
     assert set(problems(refused)) == {argument}
@@ -142,14 +142,14 @@ def test_every_argument_that_does_not_fit_is_named_at_once(suite):
     assert set(problems(refused)) == {"timeout", "priority", "job_retry"}
 
 
-def test_a_build_that_is_not_staged_is_named_with_those_that_are(ledger, suite):
-    ledger.build("pi5-release")
+def test_a_build_that_is_not_staged_is_named_with_those_that_are(installation, suite):
+    installation.build("pi5-release")
     with pytest.raises(errors.StageBuildFailure, match=r"Failed to stage pi5-releas: .* staged builds: pi5-release"):
         suite(build="pi5-releas")
 
 
-def test_a_build_without_suites_has_no_control_file_list(ledger, suite):
-    (ledger.settings.builds_dir / "bare").mkdir()
+def test_a_build_without_suites_has_no_control_file_list(installation, suite):
+    (installation.settings.builds_dir / "bare").mkdir()
     with pytest.raises(errors.NoControlFileList, match=r"Failed to get control file for bare \(error: no "):
         suite(build="bare")
 
@@ -166,8 +166,8 @@ def test_a_suite_that_the_build_lacks_is_named_with_near_ones(suite):
         (b"\xff", errors.ControlFileMalformed, "is not UTF-8 text: byte 0"),
     ],
 )
-def test_a_suite_file_that_holds_no_text_is_refused(ledger, suite, text, error, message):
-    ledger.build("odd", "empty", text)
+def test_a_suite_file_that_holds_no_text_is_refused(installation, suite, text, error, message):
+    installation.build("odd", "empty", text)
     with pytest.raises(error) as refused:
         suite(build="odd", suite_name="empty")
     assert message in str(refused.value)
@@ -198,23 +198,23 @@ def test_without_check_hosts_any_board_is_accepted(suite):
 # Waking
 
 
-def test_a_broker_that_does_not_answer_costs_a_warning_and_not_the_suite(ledger, suite, caplog):
+def test_a_broker_that_does_not_answer_costs_a_warning_and_not_the_suite(installation, suite, caplog):
     dead = celery.make_app(Settings(broker="redis://:secret@127.0.0.1:1/0"))
     dead.conf.broker_transport_options = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
-    api.bind(ledger.settings, dead)
+    api.bind(installation.settings, dead)
     with caplog.at_level(logging.WARNING):
         job_id = suite()
-    assert [entry.status for entry in ledger.entries(job_id)] == ["Queued"]
+    assert [entry.status for entry in installation.entries(job_id)] == ["Queued"]
     assert "redis://:***@127.0.0.1:1/0 does not answer" in caplog.text
     assert "the sweep wakes the workers later" in caplog.text
     assert "secret" not in caplog.text
 
 
-def test_queue_depths_are_unknown_while_the_broker_does_not_answer(ledger, caplog):
-    ledger.host("rack1-h1")
+def test_queue_depths_are_unknown_while_the_broker_does_not_answer(installation, caplog):
+    installation.host("rack1-h1")
     api.create_job("nap", "job.run_test('sleeptest')", dependencies=["board:pi4"])
     dead = celery.make_app(Settings(broker="redis://127.0.0.1:1/0"))
-    api.bind(ledger.settings, dead)
+    api.bind(installation.settings, dead)
     (queue,) = api.list_queues()
     assert (queue["labels"], queue["entries"], queue["depth"], queue["served"]) == (["board:pi4"], 1, None, True)
     assert "queue depths are not known, for the broker redis://127.0.0.1:1/0" in caplog.text
@@ -253,8 +253,8 @@ def test_a_file_that_is_no_database_is_named(tmp_path):
         api.bind(Settings(root=tmp_path))
 
 
-def test_calls_of_many_threads_do_not_disturb_each_other(ledger):
-    ledger.host("rack1-h1")
+def test_calls_of_many_threads_do_not_disturb_each_other(installation):
+    installation.host("rack1-h1")
     made: list[int] = []
 
     def work():
@@ -271,14 +271,14 @@ def test_calls_of_many_threads_do_not_disturb_each_other(ledger):
 # Jobs
 
 
-def test_a_job_waits_with_one_entry_for_each_host_and_metahost(ledger):
-    ledger.host("rack1-h1")
+def test_a_job_waits_with_one_entry_for_each_host_and_metahost(installation):
+    installation.host("rack1-h1")
     job_id = api.create_job("nap", "pass", "server", hosts=["rack1-h1"], meta_hosts=["board:pi4"], keyvals={"a": "b"})
-    assert [(entry.host_id is None, entry.meta_host_id is None) for entry in ledger.entries(job_id)] == [
+    assert [(entry.host_id is None, entry.meta_host_id is None) for entry in installation.entries(job_id)] == [
         (False, True),
         (True, False),
     ]
-    assert (keyvals(job_id), ledger.job(job_id).control_type) == ({"a": "b"}, 1)
+    assert (keyvals(job_id), installation.job(job_id).control_type) == ({"a": "b"}, 1)
 
 
 @pytest.mark.parametrize(
@@ -293,24 +293,24 @@ def test_a_job_waits_with_one_entry_for_each_host_and_metahost(ledger):
         ({"timeout_mins": 0}, errors.ValidationError, "limits are at least one minute"),
     ],
 )
-def test_a_job_that_cannot_run_is_refused(ledger, arguments, error, text):
-    ledger.host("rack1-h1")
+def test_a_job_that_cannot_run_is_refused(installation, arguments, error, text):
+    installation.host("rack1-h1")
     usual = {"name": "nap", "control_file": "pass", "dependencies": ["board:pi4"]}
     with pytest.raises(error) as refused:
         api.create_job(**{**usual, **arguments})
     assert text in str(refused.value)
 
 
-def test_an_abort_ends_a_suite_and_its_children_once(ledger, suite):
-    ledger.test("sleeptest")
+def test_an_abort_ends_a_suite_and_its_children_once(installation, suite):
+    installation.test("sleeptest")
     job_id = suite()
     with database.connection():
-        suites.fan_out(job_id, ledger.settings, database.utc_now())
+        suites.fan_out(job_id, installation.settings, database.utc_now())
     children = api.list_jobs(parent=job_id)
     planned = [row["id"] for row in api.abortable([job_id])]
     assert sorted(api.abort_jobs([job_id], by="alice", reason="wrong build")) == planned
     assert len(planned) == len(children) + 1 == 2
-    (entry,) = ledger.entries(children[0]["id"])
+    (entry,) = installation.entries(children[0]["id"])
     assert (entry.status, entry.reason) == ("Aborted", "wrong build")
     with database.connection():
         assert {row.aborted_by.login for row in AbortedEntry.select()} == {"alice"}
@@ -318,24 +318,24 @@ def test_an_abort_ends_a_suite_and_its_children_once(ledger, suite):
     assert api.abortable([job_id]) == []
 
 
-def test_an_abort_of_unknown_jobs_names_them_and_aborts_nothing(ledger, suite):
+def test_an_abort_of_unknown_jobs_names_them_and_aborts_nothing(installation, suite):
     job_id = suite()
     for call in (api.abort_jobs, api.abortable):
-        with pytest.raises(errors.NotFound, match="there is no jobs 98, 99; see: autotest job list"):
+        with pytest.raises(errors.NotFound, match="there are no jobs 98, 99; see: autotest job list"):
             call([job_id, 98, 99])
-    assert not ledger.entries(job_id)[0].aborted
+    assert not installation.entries(job_id)[0].aborted
 
 
 # Waiting
 
 
-def test_who_waits_for_a_suite_sees_its_progress_and_gets_its_verdict(ledger, suite):
+def test_who_waits_for_a_suite_sees_its_progress_and_gets_its_verdict(installation, suite):
     job_id = suite()
     seen = []
 
     def progress(found):
         seen.append(found.status)
-        ledger.ended(job_id)
+        installation.ended(job_id)
 
     found = api.wait_for_suite(job_id, poll=0.001, progress=progress)
     assert seen == ["Queued", "Completed"]
@@ -350,8 +350,8 @@ def test_who_waits_too_long_is_told_how_to_go_on(suite):
         api.wait_for_suite(job_id, timeout=0)
 
 
-def test_only_a_suite_can_be_waited_for(ledger):
-    ledger.host("rack1-h1")
+def test_only_a_suite_can_be_waited_for(installation):
+    installation.host("rack1-h1")
     job_id = api.create_job("nap", "pass", dependencies=["board:pi4"])
     with pytest.raises(errors.NotFound, match=f"job {job_id} is not a suite; see: autotest job show {job_id}"):
         api.wait_for_suite(job_id)
@@ -362,8 +362,8 @@ def test_only_a_suite_can_be_waited_for(ledger):
 # Hosts
 
 
-def test_a_lock_holds_until_it_is_taken_away(ledger):
-    ledger.host("rack1-h1")
+def test_a_lock_holds_until_it_is_taken_away(installation):
+    installation.host("rack1-h1")
     api.lock_host("rack1-h1", "flaky fan", by="alice")
     found = api.show_host("rack1-h1")
     assert (found["locked_by"], found["lock_reason"]) == ("alice", "flaky fan")
@@ -375,38 +375,38 @@ def test_a_lock_holds_until_it_is_taken_away(ledger):
         api.unlock_host("rack1-h1")
 
 
-def test_a_lock_needs_a_reason(ledger):
-    ledger.host("rack1-h1")
+def test_a_lock_needs_a_reason(installation):
+    installation.host("rack1-h1")
     with pytest.raises(errors.ValidationError, match="say why rack1-h1 is locked"):
         api.lock_host("rack1-h1", " ")
 
 
-def test_an_unlocked_host_wakes_the_queue_that_it_can_serve(ledger):
-    ledger.host("rack1-h1")
+def test_an_unlocked_host_wakes_the_queue_that_it_can_serve(installation):
+    installation.host("rack1-h1")
     api.lock_host("rack1-h1", "flaky")
     job_id = api.create_job("nap", "pass", dependencies=["board:pi4"])
-    queue = f"label.{ledger.entries(job_id)[0].queue_key}"
-    ledger.messages(queue)
+    queue = f"label.{installation.entries(job_id)[0].queue_key}"
+    installation.messages(queue)
     api.unlock_host("rack1-h1")
-    assert ledger.messages(queue) == 1
+    assert installation.messages(queue) == 1
 
 
 @pytest.mark.parametrize(("call", "kind"), [(api.verify_host, "Verify"), (api.repair_host, "Repair")])
-def test_a_task_that_waits_already_is_not_asked_for_twice(ledger, call, kind):
-    ledger.host("rack1-h1")
+def test_a_task_that_waits_already_is_not_asked_for_twice(installation, call, kind):
+    installation.host("rack1-h1")
     assert call("rack1-h1") == call("rack1-h1")
     with database.connection():
         assert [task.task for task in SpecialTask.select()] == [kind]
 
 
 @pytest.mark.parametrize("call", [api.unlock_host, api.verify_host, api.repair_host, api.show_host])
-def test_a_host_that_does_not_exist_is_named(ledger, call):
+def test_a_host_that_does_not_exist_is_named(installation, call):
     with pytest.raises(errors.NotFound, match="no host is called 'rack9'; see: autotest host list"):
         call("rack9")
 
 
-def test_an_added_host_belongs_to_its_lab_and_can_be_reached(ledger):
-    ledger.lab("desk")
+def test_an_added_host_belongs_to_its_lab_and_can_be_reached(installation):
+    installation.lab("desk")
     api.add_host("rack1-h1", ["board:pi4"], {"address": "10.0.1.1", "power_command": "pw -p x"}, "pi4", 1, "desk")
     found = api.show_host("rack1-h1")
     assert (found["lab"], found["labels"], found["protection"]) == ("desk", ["board:pi4", "pi4"], 1)
@@ -426,8 +426,8 @@ def test_an_added_host_belongs_to_its_lab_and_can_be_reached(ledger):
         ({"hostname": "rack1-h1"}, errors.ValidationError, "rack1-h1 is there already"),
     ],
 )
-def test_a_host_that_cannot_be_added_is_refused(ledger, arguments, error, text):
-    ledger.host("rack1-h1")
+def test_a_host_that_cannot_be_added_is_refused(installation, arguments, error, text):
+    installation.host("rack1-h1")
     with pytest.raises(error) as refused:
         api.add_host(**{"hostname": "rack1-h2", **arguments})
     assert text in str(refused.value)
@@ -435,16 +435,16 @@ def test_a_host_that_cannot_be_added_is_refused(ledger, arguments, error, text):
         assert Host.select().count() == 1
 
 
-def test_a_removed_host_may_be_added_again(ledger):
-    host = ledger.host("rack1-h1", invalid=False)
+def test_a_removed_host_may_be_added_again(installation):
+    host = installation.host("rack1-h1", invalid=False)
     with database.connection():
         Host.update(invalid=True).where(Host.id == host.id).execute()
     api.add_host("rack1-h1", ["board:pi5"])
     assert api.show_host("rack1-h1")["labels"] == ["board:pi5"]
 
 
-def test_an_aborted_entry_is_never_left_to_a_machine(ledger):
-    ledger.host("rack1-h1")
+def test_an_aborted_entry_is_never_left_to_a_machine(installation):
+    installation.host("rack1-h1")
     job_id = api.create_job("nap", "pass", hosts=["rack1-h1"])
     api.abort_jobs([job_id])
     with database.connection():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from nodes.settled import assert_settled
 
 from autotest.states import EntryStatus
-from nodes.settled import assert_settled
 
 #: 55 tests on 5 DUTs; the simulated DUTs share two cores with everything else.
 ALL_DONE_S = 100.0
@@ -17,14 +17,14 @@ def five_running(lab):
     jobs = [lab.job(gate.control) for gate in gates]
     for gate in gates:
         gate.wait_for_run()
-    lab.jobs(50)
+    lab.light_jobs(50)
     return gates, jobs
 
 
 @pytest.mark.slow
 @pytest.mark.lab(duts=5)
 def test_a_broker_that_forgot_everything_is_told_again(lab, five_running):
-    gates, jobs = five_running
+    gates, _ = five_running
     with lab.broker.client() as client:
         client.flushall()
     for gate in gates:

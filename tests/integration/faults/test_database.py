@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from nodes.settled import assert_settled
 
 from autotest.states import EntryStatus
-from nodes.settled import assert_settled
 
 _LOCKED_S = 10
 _LOCK = """

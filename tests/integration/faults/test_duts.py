@@ -1,13 +1,13 @@
-"""A DUT dies, vanishes, floods or babbles in the middle of a test: the entry ends with a reason and the worker lives."""
+"""A DUT dies, vanishes, floods or babbles during a test: the entry ends with a reason and the worker lives."""
 
 from __future__ import annotations
 
 import pytest
+from nodes.settled import assert_settled
 
 from autotest.models import database
 from autotest.models.afe import Host
 from autotest.states import EntryStatus
-from nodes.settled import assert_settled
 
 
 def test_a_dut_that_dies_during_the_test_fails_the_entry_and_is_repaired(lab):

@@ -6,9 +6,9 @@ import os
 import signal
 
 import pytest
+from nodes.settled import assert_settled
 
 from autotest.states import EntryStatus
-from nodes.settled import assert_settled
 
 
 def kill(pid: int) -> None:

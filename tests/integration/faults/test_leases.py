@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from nodes.settled import assert_settled
 
 from autotest import api
 from autotest.states import EntryStatus
-from nodes.settled import assert_settled
 
 LEASE_S = 3.0
 

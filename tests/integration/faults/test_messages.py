@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-
-from autotest.states import EntryStatus
 from nodes.proxy import Disturbance
 from nodes.settled import assert_settled
+
+from autotest.states import EntryStatus
 
 
 def run_jobs_and_a_suite(lab) -> None:

@@ -1,4 +1,4 @@
-"""Installation: the files of one whole Autotest in a folder of its own: settings, database, a build, a simulated fleet."""
+"""Installation: one whole Autotest in a folder: settings, database, labs, and a build for a simulated fleet."""
 
 from __future__ import annotations
 

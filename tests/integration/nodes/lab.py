@@ -8,11 +8,12 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from peewee import JOIN
 from pytest_celery import CeleryTestSetup
 
 from autotest import api
 from autotest.models import database
-from autotest.models.afe import HostQueueEntry
+from autotest.models.afe import Host, HostQueueEntry, Job
 from autotest.models.lab import Lease
 from autotest.sim.fleet import Handle
 from autotest.states import FINAL, EntryStatus, Priority
@@ -116,12 +117,14 @@ class Lab:
         hosts: Sequence[str] = (),
         priority: int = Priority.DEFAULT,
         verify: bool = False,
+        side: str = "client",
     ) -> int:
         """Create one job: on any host that carries *needs*, or on *hosts* by name. Returns its id."""
         self.job_ids.append(
             api.create_job(
                 f"job{next(self._numbers)}",
                 control,
+                side,
                 hosts=hosts,
                 dependencies=() if hosts else needs,
                 priority=priority,
@@ -131,6 +134,10 @@ class Lab:
             )
         )
         return self.job_ids[-1]
+
+    def light_jobs(self, count: int) -> list[int]:
+        """Create several jobs that hold a host and leave it in peace: their control files run in autoserv."""
+        return [self.job("job.record('GOOD', None, 'light')", side="server") for _ in range(count)]
 
     def jobs(self, count: int, needs: Sequence[str] = ("board:sim",), priority: int = Priority.DEFAULT) -> list[int]:
         """Create several jobs that pass at once."""
@@ -146,9 +153,8 @@ class Lab:
     def entry(self, job_id: int) -> HostQueueEntry:
         """The entry of a job as it is now."""
         with database.connection():
-            entry = HostQueueEntry.get(HostQueueEntry.job == job_id)
-            assert entry.job.id == job_id and (entry.host is None or entry.host.hostname)
-            return entry
+            query = HostQueueEntry.select(HostQueueEntry, Job, Host).join(Job).switch(HostQueueEntry)
+            return query.join(Host, JOIN.LEFT_OUTER).where(HostQueueEntry.job == job_id).get()
 
     def status(self, job_id: int) -> EntryStatus:
         return EntryStatus(self.entry(job_id).status)
@@ -173,7 +179,7 @@ class Lab:
     def story(self, job_id: int) -> str:
         """Where a job stands, for a message."""
         entry = self.entry(job_id)
-        host = entry.host.hostname if entry.host_id is not None else "no host"
+        host = entry.host.hostname if entry.host else "no host"
         return f"job {job_id} ({entry.status}, {host}, reason {entry.reason!r})"
 
     def attempt(self, job_id: int) -> Path:

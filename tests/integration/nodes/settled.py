@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 
 from autotest.models import database
@@ -84,7 +85,7 @@ def _assert_leases_never_met() -> None:
     for lease in Lease.select().order_by(Lease.id):
         by_host[lease.host_id].append(lease)
     for host_id, leases in by_host.items():
-        for earlier, later in zip(leases, leases[1:], strict=False):
+        for earlier, later in itertools.pairwise(leases):
             assert later.granted_at >= earlier.released_at, (
                 f"host {host_id}: lease {later.id} was granted at {later.granted_at}, "
                 f"lease {earlier.id} released at {earlier.released_at}"

@@ -22,20 +22,20 @@ ARGUMENTS = ("smoke", "-b", "pi4", "-i", BUILD)
 
 
 @pytest.fixture
-def shelf(ledger):
+def shelf(installation):
     """The installation with one board, one build, and suite smoke with sleeptest."""
-    ledger.build()
-    ledger.test("sleeptest")
-    ledger.host("rack1-h1", ["board:pi4", "pool:suites"])
-    return ledger
+    installation.build()
+    installation.test("sleeptest")
+    installation.host("rack1-h1", ["board:pi4", "pool:suites"])
+    return installation
 
 
-def end_suite(ledger, job_id, status="Completed"):
+def end_suite(installation, job_id, status="Completed"):
     """Let the suite's children be created and everything end."""
     with database.connection():
-        suites.fan_out(job_id, ledger.settings, database.utc_now())
+        suites.fan_out(job_id, installation.settings, database.utc_now())
     for job in [*api.list_jobs(parent=job_id), {"id": job_id}]:
-        ledger.ended(job["id"], status)
+        installation.ended(job["id"], status)
 
 
 def test_create_says_how_to_follow_the_suite(shelf, command):

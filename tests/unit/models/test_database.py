@@ -90,21 +90,25 @@ def test_a_nested_connection_is_the_same_one(ledger):
     assert db.is_closed()
 
 
+def _create(*logins):
+    with transaction():
+        for login in logins:
+            User.create(login=login)
+
+
 def test_a_transaction_keeps_all_or_nothing(ledger):
     with database.connection():
-        with pytest.raises(RuntimeError), transaction():
-            User.create(login="alice")
-            raise RuntimeError
+        with pytest.raises(peewee.IntegrityError):
+            _create("alice", "alice")
         assert User.get_or_none(User.login == "alice") is None
 
 
 def test_an_inner_transaction_is_given_up_alone(ledger):
     with database.connection(), transaction():
-        User.create(login="alice")
-        with pytest.raises(peewee.IntegrityError), transaction():
-            User.create(login="bob")
-            User.create(login="alice")
-        User.create(login="carol")
+        _create("alice")
+        with pytest.raises(peewee.IntegrityError):
+            _create("bob", "alice")
+        _create("carol")
 
     with database.connection():
         logins = {login for (login,) in User.select(User.login).tuples()}

@@ -1,0 +1,86 @@
+"""Results page: folders below the results root as lists, files as plain text; nothing a DUT wrote is ever HTML."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+import tornado.web
+from flower.views import BaseHandler
+from tornado.iostream import StreamClosedError
+
+from autotest import errors
+from autotest.flower import lab_view, results_files
+from autotest.models import database
+
+_PIECE = 64 * 1024
+
+
+class LabResults(BaseHandler):
+    """One folder or file below *root*."""
+
+    def initialize(self, root: Path) -> None:
+        self._root = root
+
+    @tornado.web.authenticated
+    async def get(self, path: str) -> None:
+        path = path.removesuffix("/")
+        loop = asyncio.get_running_loop()
+        try:
+            descriptor = await loop.run_in_executor(None, results_files.open_below, self._root, path)
+        except errors.NotFound as problem:
+            raise tornado.web.HTTPError(404, str(problem).replace("%", "%%")) from problem
+        try:
+            if results_files.is_folder(descriptor):
+                self._show(path, *await loop.run_in_executor(None, results_files.names, descriptor))
+            else:
+                await self._send(path, descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _show(self, path: str, found: list[results_files.Found], is_cut: bool) -> None:
+        steps = path.split("/")
+        now = database.utc_now()
+        self.render(
+            "lab_results.html",
+            crumbs=[(name, self._address("/".join(steps[: number + 1]))) for number, name in enumerate(steps)],
+            found=[
+                (each, self._address(f"{path}/{each.name}"), lab_view.moment(_time(each.modified), now))
+                for each in found
+            ],
+            is_cut=is_cut,
+        )
+
+    async def _send(self, path: str, descriptor: int) -> None:
+        name = quote(path.rpartition("/")[2])
+        if results_files.is_text(descriptor):
+            self.set_header("Content-Type", "text/plain; charset=UTF-8")
+        else:
+            self.set_header("Content-Type", "application/octet-stream")
+            self.set_header("Content-Disposition", f"attachment; filename*=UTF-8''{name}")
+        # A browser that makes something else of it all the same runs nothing of it.
+        self.set_header("Content-Security-Policy", "sandbox; default-src 'none'")
+        self.set_header("Cache-Control", "no-cache")
+        loop = asyncio.get_running_loop()
+        # A log that grows while it is read ends where it ended at the beginning.
+        left = os.fstat(descriptor).st_size
+        while left > 0:
+            piece = await loop.run_in_executor(None, os.read, descriptor, min(left, _PIECE))
+            if not piece:
+                return
+            left -= len(piece)
+            self.write(piece)
+            try:
+                await self.flush()
+            except StreamClosedError:
+                return
+
+    def _address(self, path: str) -> str:
+        return self.reverse_url("lab_results", path)
+
+
+def _time(seconds: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
