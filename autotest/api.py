@@ -26,7 +26,7 @@ from autotest.models import database, schema
 from autotest.models.lab import Lab
 from autotest.results import summary
 from autotest.results.summary import SuiteSummary
-from autotest.scheduler import entries, hosts, jobs, listing, suites, wakes
+from autotest.scheduler import builds, entries, hosts, jobs, listing, suites, wakes
 from autotest.scheduler.jobs import JobSpec
 from autotest.scheduler.wakes import Wake
 from autotest.settings import Settings
@@ -140,17 +140,21 @@ def create_job(
     max_runtime_mins: int | None = None,
     run_verify: bool = True,
     keyvals: Mapping[str, str] | None = None,
+    build: str = "",
     owner: str | None = None,
 ) -> int:
     """Create a job that runs the text *control_file* (``client`` or ``server`` side) once on each host of *hosts*, once
     on any host with each label of *meta_hosts*, or once on any host with all *dependencies*. Returns its id.
 
-    Raises ValidationError, NotFound for unknown hosts, NoEligibleHost when no host carries the labels.
+    The tests that it calls come from the staged *build*. Raises ValidationError, NotFound for unknown hosts,
+    NoEligibleHost when no host carries the labels, StageBuildFailure when the build is not staged.
     """
     side = str(control_type).upper()
     if side not in ControlType.__members__:
         raise errors.ValidationError({"control_type": f"{control_type!r} is neither client nor server"})
     with _session() as here:
+        if build:
+            builds.folder(here.settings.builds_dir, build)
         spec = JobSpec(
             name=api_arguments.job_name(name),
             control_file=control_file,
@@ -160,7 +164,7 @@ def create_job(
             hosts=tuple(hosts),
             meta_hosts=tuple(meta_hosts),
             dependencies=tuple(dependencies),
-            keyvals=dict(keyvals or {}),
+            keyvals={**(keyvals or {}), **({"build": build} if build else {})},
             timeout_mins=here.settings.job_timeout_mins if timeout_mins is None else timeout_mins,
             max_runtime_mins=here.settings.job_max_runtime_mins if max_runtime_mins is None else max_runtime_mins,
             run_verify=run_verify,

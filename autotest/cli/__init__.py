@@ -40,6 +40,7 @@ _BUILT_IN = {
 # Help of our own entry points, so that listing the commands imports none of them.
 _HELP = {
     "autoserv": "Run one control file on hosts over SSH, without a database.",
+    "broker": "The embedded broker, a Valkey server.",
     "db": "The database: migrate, status, check.",
     "demo": "Run the smoke suite on a simulated lab of eight DUTs.",
     "flower": "Watch the Celery tasks in a browser.",

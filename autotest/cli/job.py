@@ -27,6 +27,7 @@ def job() -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("-m", "--machine", "machines", multiple=True, metavar="HOST", help="Run on this host; may be repeated.")
 @click.option("--label", "labels", multiple=True, help="Run on any host with all of these; may be repeated.")
+@click.option("--build", default="", help="Staged build whose tests the control file runs.")
 @click.option("--name", help="The job's name; default: the control file's NAME.")
 @click.option("--priority", default="Default", show_default=True, help="A name of the ladder, or a number.")
 @click.option("--owner", help="Whose job it is; default: your login name.")
@@ -35,6 +36,7 @@ def create(
     file: Path,
     machines: tuple[str, ...],
     labels: tuple[str, ...],
+    build: str,
     name: str | None,
     priority: str,
     owner: str | None,
@@ -50,6 +52,7 @@ def create(
         dependencies=sorted({*labels, *found.dependencies}),
         priority=priority,
         run_verify=found.run_verify,
+        build=build,
         owner=owner,
     )
     if as_json:
@@ -184,7 +187,7 @@ def _show_entry(entry: dict[str, Any]) -> None:
             "requeued": f"{entry['requeues']} times" if entry["requeues"] else None,
             "started": entry["started_on"],
             "finished": entry["finished_on"],
-            "results": entry["execution_subdir"],
+            "results": entry["results"],
             "lease": lease and _lease_line(lease),
             "waits for": entry["waits_for"],
         }

@@ -321,7 +321,7 @@ def _entry_row(entry: HostQueueEntry, lease: Lease | None, why: waiting.Waiting 
         "requeues": entry.requeues,
         "started_on": _time(entry.started_on),
         "finished_on": _time(entry.finished_on),
-        "execution_subdir": entry.execution_subdir,
+        "results": f"{entry.job.tag}/{entry.execution_subdir}" if entry.execution_subdir else "",
         "reason": entry.reason,
         "lease": _lease_row(lease),
         "waits_for": _elsewhere(entry, why),

@@ -141,14 +141,22 @@ def due_in(settings: Settings) -> datetime.timedelta:
 
 
 class Watch:
-    """Beat counters as one watcher sees them: a lease whose counter stood still for the lease length is dead."""
+    """Beat counters as one watcher sees them: a lease whose counter stood still for the lease length is dead.
+
+    A watcher that could not look for a while (a database that was away, a process that was stopped) knows nothing of
+    that while, in which nobody could beat either: it begins anew.
+    """
 
     def __init__(self, length: float):
         self._length = length
+        self._looked = 0.0
         self._seen: dict[int, tuple[tuple[int, int, str], float]] = {}
 
     def dead(self, open_leases: list[Lease], monotonic: float) -> list[int]:
         """Tokens of the leases that showed no sign of life; *monotonic* in seconds."""
+        if monotonic - self._looked > self._length / 3:
+            self._seen.clear()
+        self._looked = monotonic
         signs = {lease.id: (lease.beat, lease.pokes, lease.step) for lease in open_leases}
         self._seen = {
             token: self._seen[token] if token in self._seen and self._seen[token][0] == sign else (sign, monotonic)

@@ -29,8 +29,9 @@ def sweep() -> None:
     with database.connection():
         now = utc_now()
         woken = upkeep.timed_out(now)
-        for token in _watch[0].dead(list(Lease.select().where(Lease.released_at.is_null())), time.monotonic()):
-            woken += reconcile.take_back(token, "its lab gave no sign of life", config, now)
+        leases = {lease.id: lease for lease in Lease.select().where(Lease.released_at.is_null())}
+        for token in _watch[0].dead(list(leases.values()), time.monotonic()):
+            woken += reconcile.take_back(token, "its lab gave no sign of life", config, now, seen=leases[token])
         if _came_back_empty():
             logger.warning("the broker holds no epoch: waking everything that is not final")
             woken += upkeep.everything()

@@ -106,7 +106,7 @@ class RemoteHost(abc.ABC):
     def port(self) -> int:
         """The SSH port. Raises ConfigError when the attribute is no port."""
         text = self.info.get("port", "22")
-        if not text.isdigit() or not 0 < int(text) < 65536:
+        if not (text.isascii() and text.isdigit()) or not 0 < int(text) < 65536:
             raise errors.ConfigError(f"{self.hostname}: port {text!r} is not a number from 1 to 65535")
         return int(text)
 

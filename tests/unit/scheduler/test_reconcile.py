@@ -329,15 +329,20 @@ def test_giving_up_spares_a_step_that_began_meanwhile(lab, entry):
     assert lab.status(entry) is EntryStatus.VERIFYING
 
 
+def watched(watch: reconcile.Watch, lab, begin: int, end: int, every: int = 100) -> list[int]:
+    """What the watcher says at *end* when it looked every so many seconds since *begin*."""
+    for moment in range(begin, end, every):
+        watch.dead(lab.open_leases(), moment)
+    return watch.dead(lab.open_leases(), end)
+
+
 def test_a_lease_whose_counter_stands_still_for_its_length_is_dead(lab, entry):
     token = lab.running(entry)
     watch = reconcile.Watch(900)
 
-    assert watch.dead(lab.open_leases(), 0) == []
-    assert watch.dead(lab.open_leases(), 899) == []
+    assert watched(watch, lab, 0, 899) == []
     leases.beat([token])
-    assert watch.dead(lab.open_leases(), 900) == []
-    assert watch.dead(lab.open_leases(), 1799) == []
+    assert watched(watch, lab, 900, 1799) == []
     assert watch.dead(lab.open_leases(), 1800) == [token]
 
 
@@ -345,8 +350,17 @@ def test_the_watcher_counts_from_when_it_first_looked(lab, entry):
     token = lab.running(entry)
     watch = reconcile.Watch(900)
 
-    assert watch.dead(lab.open_leases(), 5_000_000) == []
+    assert watched(watch, lab, 5_000_000, 5_000_899) == []
     assert watch.dead(lab.open_leases(), 5_000_900) == [token]
+
+
+def test_a_watcher_that_could_not_look_begins_anew(lab, entry):
+    token = lab.running(entry)
+    watch = reconcile.Watch(900)
+    watched(watch, lab, 0, 600)
+
+    assert watched(watch, lab, 1000, 1899) == []
+    assert watch.dead(lab.open_leases(), 1900) == [token]
 
 
 def test_the_watcher_forgets_what_was_released(lab, entry):
@@ -362,8 +376,8 @@ def test_the_watcher_forgets_what_was_released(lab, entry):
 def test_a_step_sent_again_is_a_sign_of_life(lab, entry):
     token = lab.granted(entry)
     watch = reconcile.Watch(15)
-    watch.dead(lab.open_leases(), 0)
+    watched(watch, lab, 0, 14, every=2)
     overdue(lab, seconds=11)
 
-    assert watch.dead(lab.open_leases(), 15) == []
+    assert watched(watch, lab, 15, 29, every=2) == []
     assert watch.dead(lab.open_leases(), 30) == [token]

@@ -21,10 +21,10 @@ from autotest.tasks import run_folders
 
 
 @pytest.fixture
-def entry(ledger):
+def entry(installation):
     from autotest import api
 
-    ledger.host("rack1-host3")
+    installation.host("rack1-host3")
     job_id = api.create_job("sleep", "job.run_test('sleeptest')", hosts=["rack1-host3"])
     with database.connection():
         yield HostQueueEntry.get(HostQueueEntry.job == job_id)
@@ -54,8 +54,8 @@ def test_the_end_of_a_step_is_noted(entry, tmp_path):
     assert keyval.read(str(folder))["job_finished"] == 2000
 
 
-def test_who_aborted_is_noted(entry, ledger, tmp_path):
-    token = ledger.lease("rack1-host3", entry.job_id).id
+def test_who_aborted_is_noted(entry, installation, tmp_path):
+    token = installation.lease("rack1-host3", entry.job_id).id
     entries.abort([entry.id], "bob", "wrong build", utc_now())
     folder = run_folders.write(tmp_path, work(entry, token))
     run_folders.close(tmp_path, work(entry, token), utc_now())
