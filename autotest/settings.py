@@ -1,7 +1,8 @@
 """Every knob of the installation, typed, read once from a TOML file and the environment.
 
 Looked for, first hit wins: ``$AUTOTEST_CONFIG``, ``./autotest.toml``, ``/etc/autotest/autotest.toml``; none is fine.
-``$AUTOTEST_<FIELD>`` overrides a field. Secrets (a password inside a URL) are never shown: see :func:`shown`.
+``$AUTOTEST_<FIELD>`` overrides a field. A password stands in a URL or, better, in a file of its own that
+``broker_password_file`` or ``database_password_file`` names; it is never shown: see :func:`shown`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from autotest import errors
 
@@ -30,10 +32,16 @@ class Settings:
 
     #: Where everything is kept that has no place of its own: database, results, sockets, logs.
     root: Path = Path("~/.autotest")
-    #: redis://, rediss:// or redis+socket:// address of the broker.
-    broker: str = "redis://127.0.0.1:6379/0"
+    #: redis://, rediss:// (TLS) or redis+socket:// address of the broker.
+    broker: str = dataclasses.field(default="redis://127.0.0.1:6379/0", repr=False)
+    #: File that holds the broker's password and nothing else; load() puts it into broker.
+    broker_password_file: str = ""
+    #: Certificate of the authority that a rediss:// broker is checked against; empty means the system's authorities.
+    broker_ca: str = ""
     #: sqlite:///PATH or mysql://USER:PASSWORD@HOST:PORT/NAME; empty means SQLite below root.
-    database: str = ""
+    database: str = dataclasses.field(default="", repr=False)
+    #: File that holds the database's password and nothing else; load() puts it into database.
+    database_password_file: str = ""
     #: Results folders; empty means below root.
     results: str = ""
     #: Staged builds, one folder a build, each with its own test_suites/ and control/; empty means below root.
@@ -94,12 +102,80 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
         override = environment.get(f"AUTOTEST_{field.name.upper()}")
         if override is not None and field.name != "source":
             values[field.name] = override
-    return Settings(**{name: _typed(name, value, chosen) for name, value in values.items()})
+    return _complete(Settings(**{name: _typed(name, value, chosen) for name, value in values.items()}))
 
 
 def shown(url: str) -> str:
     """A URL without its password, fit for logs and messages."""
-    return re.sub(r"(//[^:/@]*):[^@/]*@", r"\1:***@", url)
+    # A password that somebody forgot to escape may hold '/' and '@': all up to the last '@' is kept back.
+    without = re.sub(r"(//[^:/@\s]*):[^\s]*@", r"\1:***@", url)
+    return re.sub(r"([?&]password=)[^&\s]*", r"\1***", without)
+
+
+def _complete(read: Settings) -> Settings:
+    """The addresses with what stands elsewhere: passwords, and how TLS is checked."""
+    broker = _with_password(read, "broker", read.broker_password_file)
+    return dataclasses.replace(
+        read, broker=_with_tls(read, broker), database=_with_password(read, "database", read.database_password_file)
+    )
+
+
+def _with_password(read: Settings, name: str, file: str) -> str:
+    url: str = getattr(read, name)
+    if not file:
+        return url
+    where = f"{read.source}: {name}_password_file"
+    parts = _split(read, name, url)
+    if not parts.scheme or parts.scheme == "sqlite":
+        raise errors.ConfigError(f"{where} is set, and {name} {url or '(not set)'} knows no password")
+    if parts.password:
+        raise errors.ConfigError(f"{where} is set, and {name} {shown(url)} holds a password as well; keep one of them")
+    user, _, rest = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user.rstrip(':')}:{quote(_secret(where, file), safe='')}@{rest}"))
+
+
+def _secret(where: str, file: str) -> str:
+    path = Path(file).expanduser()
+    try:
+        text = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as problem:
+        raise errors.ConfigError(f"{where} {path} cannot be read: {problem.strerror}") from problem
+    except UnicodeDecodeError:
+        # Without the cause: its text shows a piece of the secret.
+        raise errors.ConfigError(f"{where} {path} is not UTF-8 text") from None
+    if not text or not text.isprintable():
+        raise errors.ConfigError(f"{where} {path} must hold one line, the password")
+    return text
+
+
+def _with_tls(read: Settings, url: str) -> str:
+    """kombu speaks plain text to a rediss:// address that says nothing of TLS, so ours always says something."""
+    parts = _split(read, "broker", url)
+    if parts.scheme != "rediss":
+        if read.broker_ca:
+            raise errors.ConfigError(f"{read.source}: broker_ca is set, and broker {shown(url)} is not rediss://")
+        return url
+    query = dict(parse_qsl(parts.query))
+    if read.broker_ca:
+        path = Path(read.broker_ca).expanduser().absolute()
+        if not path.is_file():
+            raise errors.ConfigError(f"{read.source}: broker_ca {path} is not there")
+        query["ssl_ca_certs"] = str(path)
+    query.setdefault("ssl_cert_reqs", "required")
+    return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+def _split(read: Settings, name: str, url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        # Without the cause: its text shows a piece of a password that was not escaped.
+        raise errors.ConfigError(
+            f"{read.source}: {name} {shown(url)} is no address; escape what is special in a password, or keep it in "
+            f"{name}_password_file"
+        ) from None
+    return parts
 
 
 def _find(environment: Mapping[str, str]) -> Path | None:

@@ -7,6 +7,8 @@ import os
 import hypothesis
 import pytest
 
+pytest_plugins = ["servers.databases"]
+
 IN_CI = os.environ.get("CI") == "true"
 
 # Shared machines stall at times: a deadline would test the machine.

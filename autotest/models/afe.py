@@ -13,10 +13,9 @@ from peewee import (
     ForeignKeyField,
     IntegerField,
     SmallIntegerField,
-    TextField,
 )
 
-from autotest.models.database import BaseModel, UTCDateTimeField, utc_now
+from autotest.models.database import BaseModel, LongTextField, UTCDateTimeField, utc_now
 from autotest.models.lab import Lab
 from autotest.states import EntryStatus, HostStatus, Priority
 
@@ -137,7 +136,7 @@ class Job(BaseModel):
     owner = CharField(max_length=255, null=True, index=True)
     name = CharField(max_length=255, null=True, index=True)
     priority = IntegerField(default=int(Priority.DEFAULT))
-    control_file = TextField(null=True)
+    control_file = LongTextField(null=True)
     control_type = IntegerField(null=True)
     created_on = UTCDateTimeField(default=utc_now, index=True)
     synch_count = IntegerField(default=0)
@@ -273,7 +272,7 @@ class Autotest(BaseModel):
     name = CharField(max_length=255)
     test_class = CharField(max_length=255, default="")
     test_category = CharField(max_length=255, default="")
-    description = TextField(default="")
+    description = LongTextField(default="")
     test_type = IntegerField()
     path = CharField(max_length=255, unique=True)
     author = CharField(max_length=255, default="")

@@ -1,30 +1,77 @@
 """The database handle: opened once from a URL, one connection context a task, one way to write.
 
 Every write goes through :func:`transaction`. On SQLite it begins IMMEDIATE, since a plain BEGIN that reads before it
-writes loses to lock errors when several processes write.
+writes loses to lock errors when several processes write; so all transactions go one after the other there. On a server
+they overlap, READ COMMITTED: who decides by a row that others may change reads it with :func:`held`, and a function
+that is a whole transaction is :func:`retried`, since the server may end it in favour of another one.
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
+import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from typing import Any, ParamSpec, TypeVar
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import peewee
-from playhouse.pool import PooledMySQLDatabase
+from playhouse.pool import MaxConnectionsExceeded, PooledMySQLDatabase
+from pymysql.constants import CLIENT, ER
 
 from autotest import errors, settings
 
 #: Seconds a writer waits for another one; a backup or a migration may hold the lock that long.
 BUSY_SECONDS = 60
 _POOL = 20
+#: A server that says nothing for so long is gone, and so is one that does not take a connection.
+_SILENCE_S = 120
+_CONNECT_S = 10
+#: What every session on a server is set to, whatever the server's own configuration says.
+_SESSION = (
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    "SET time_zone = '+00:00', sql_mode = 'TRADITIONAL,ONLY_FULL_GROUP_BY', innodb_lock_wait_timeout = 20, "
+    f"lock_wait_timeout = {BUSY_SECONDS}",
+)
+#: A transaction that the server ended in favour of another one is done again so often.
+_ATTEMPTS = 10
+_LONGEST_PAUSE_S = 0.5
 _UTC = datetime.timezone.utc
 
+#: The server ended the transaction, or would not wait longer; a savepoint is gone when its transaction was ended.
+_LOST_TO_ANOTHER = frozenset({ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT, ER.CHECKREAD})
+_OUT_OF_CONNECTIONS = frozenset({ER.CON_COUNT_ERROR, ER.TOO_MANY_USER_CONNECTIONS, ER.USER_LIMIT_REACHED})
+#: --read-only; a transaction that was begun READ ONLY; innodb_read_only and innodb_force_recovery.
+_READ_ONLY = frozenset({ER.OPTION_PREVENTS_STATEMENT, 1792, 1036, 1836})
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
 db = peewee.DatabaseProxy()
+
+
+class _Session(peewee.MySQLDatabase):
+    """Sets up each new connection."""
+
+    def _connect(self) -> Any:
+        made = super()._connect()
+        with made.cursor() as cursor:
+            for statement in _SESSION:
+                cursor.execute(statement)
+        return made
+
+
+class _Server(PooledMySQLDatabase, _Session):
+    """The pool sets nothing up again when it hands out a connection once more: it stands before the session."""
+
+
+class LongTextField(peewee.TextField):
+    """A text of any length: TEXT ends after 64 KB on MariaDB and MySQL."""
+
+    field_type = "LONGTEXT"
 
 
 class UTCDateTimeField(peewee.DateTimeField):
@@ -60,31 +107,45 @@ def utc_now() -> datetime.datetime:
 def connect(url: str) -> None:
     """Bind the models to the database at *url* (``sqlite:///PATH`` or ``mysql://USER:PASSWORD@HOST:PORT/NAME``).
 
-    Opens no connection. Raises ConfigError for any other address.
+    Opens no connection. Raises ConfigError for any other address, DatabaseUnreachable when the folder of a SQLite file
+    cannot be made.
     """
+    shown = settings.shown(url)
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
         path = Path(unquote(parts.path[1:] if parts.path.startswith("//") else parts.path))
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise errors.DatabaseUnreachable(f"the database {shown} cannot be opened: {problem.strerror}") from problem
         pragmas = {"journal_mode": "wal", "synchronous": "normal", "foreign_keys": 1, "cache_size": -16000}
         db.initialize(peewee.SqliteDatabase(str(path), pragmas=pragmas, timeout=BUSY_SECONDS))
     elif parts.scheme == "mysql":
-        db.initialize(
-            PooledMySQLDatabase(
-                parts.path.lstrip("/"),
-                max_connections=_POOL,
-                stale_timeout=300,
-                timeout=BUSY_SECONDS,
-                host=parts.hostname or "127.0.0.1",
-                port=parts.port or 3306,
-                user=unquote(parts.username or ""),
-                password=unquote(parts.password or ""),
-                charset="utf8mb4",
-                init_command="SET time_zone = '+00:00', transaction_isolation = 'READ-COMMITTED'",
-            )
-        )
+        try:
+            db.initialize(_server(parts))
+        except ValueError as problem:
+            raise errors.ConfigError(f"the database address {shown} cannot be read: {problem}") from problem
     else:
-        raise errors.ConfigError(f"database address {settings.shown(url)} must begin with sqlite:/// or mysql://")
+        raise errors.ConfigError(f"database address {shown} must begin with sqlite:/// or mysql://")
+
+
+def _server(parts: SplitResult) -> _Server:
+    return _Server(
+        unquote(parts.path.lstrip("/")),
+        max_connections=_POOL,
+        stale_timeout=300,
+        timeout=BUSY_SECONDS,
+        host=parts.hostname or "127.0.0.1",
+        port=parts.port or 3306,
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        charset="utf8mb4",
+        connect_timeout=_CONNECT_S,
+        read_timeout=_SILENCE_S,
+        write_timeout=_SILENCE_S,
+        # An UPDATE counts the rows that it met, changed or not, as SQLite does.
+        client_flag=CLIENT.FOUND_ROWS,
+    )
 
 
 def is_sqlite() -> bool:
@@ -96,19 +157,47 @@ def is_sqlite() -> bool:
 def connection() -> Iterator[None]:
     """One connection for this thread while the block runs; a nested block uses the same one.
 
-    Raises DatabaseUnreachable, naming the address.
+    Raises DatabaseUnreachable, naming the address and the fact, also when the database goes away in the middle.
+    IntegrityError and DataError are about what the block wrote, and pass.
     """
     if not db.is_closed():
         yield
         return
     try:
         db.connect()
-    except (peewee.OperationalError, peewee.InterfaceError) as problem:
-        raise errors.DatabaseUnreachable(f"the database {described()} does not answer: {problem}") from problem
+    except MaxConnectionsExceeded as problem:
+        raise errors.DatabaseUnreachable(
+            f"all {_POOL} connections of this process to the database {described()} were busy for {BUSY_SECONDS} s"
+        ) from problem
+    except (peewee.DatabaseError, peewee.InterfaceError) as problem:
+        raise _unreachable(problem, "does not answer") from problem
     try:
         yield
+    except (peewee.IntegrityError, peewee.DataError):
+        raise
+    except (peewee.DatabaseError, peewee.InterfaceError) as problem:
+        raise _unreachable(problem, "failed") from problem
     finally:
         db.close()
+
+
+def _unreachable(problem: Exception, what: str) -> errors.DatabaseUnreachable:
+    address = f"the database {described()}"
+    code = _code(problem)
+    if code in _OUT_OF_CONNECTIONS:
+        return errors.DatabaseUnreachable(
+            f"{address} is out of connections: {problem.args[1]}; raise its max_connections, or run fewer workers"
+        )
+    if code in _READ_ONLY:
+        return errors.DatabaseUnreachable(
+            f"{address} is read-only: {problem.args[1]}; make it writable, or name the server that is"
+        )
+    return errors.DatabaseUnreachable(f"{address} {what}: {problem}")
+
+
+def _code(problem: BaseException) -> int | None:
+    """The server's number of an error."""
+    return problem.args[0] if len(problem.args) > 1 and isinstance(problem.args[0], int) else None
 
 
 @contextlib.contextmanager
@@ -122,8 +211,44 @@ def transaction() -> Iterator[None]:
             yield
 
 
+def retried(act: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Let *act*, a function that is one whole transaction, begin anew when a server ends it in favour of another one
+    (deadlock, lock wait timeout). Inside a transaction nothing is done again: that is for whoever began it.
+    """
+
+    @functools.wraps(act)
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        attempts = 1 if db.in_transaction() else _ATTEMPTS
+        for attempt in range(1, attempts + 1):
+            try:
+                return act(*args, **kwargs)
+            except peewee.DatabaseError as problem:
+                if attempt == attempts or not _lost_to_another(problem):
+                    raise
+            # Not in step with the other one, which may have lost as well.
+            time.sleep(random.uniform(0, min(0.01 * 2**attempt, _LONGEST_PAUSE_S)))
+        raise AssertionError("the last attempt returns or raises")
+
+    return run
+
+
+def _lost_to_another(problem: BaseException | None) -> bool:
+    """Also when undoing an inner transaction then failed, since the outer one had gone with all its savepoints."""
+    while problem is not None:
+        if _code(problem) in _LOST_TO_ANOTHER:
+            return True
+        problem = problem.__context__
+    return False
+
+
+def held(row: type[BaseModel], *conditions: Any) -> Any:
+    """The first such row as it is now, or None; nobody else changes it until the caller's transaction ends."""
+    query = row.select().where(*conditions)
+    return (query if is_sqlite() else query.for_update()).first()
+
+
 def wait_until_reachable(seconds: float) -> None:
-    """Try to connect with growing pauses. Raises DatabaseUnreachable once *seconds* have passed."""
+    """Try with growing pauses until the database answers. Raises DatabaseUnreachable once *seconds* have passed."""
     pause, end = 0.2, time.monotonic() + seconds
     while True:
         try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from peewee import BooleanField, CharField, DeferredForeignKey, ForeignKeyField, IntegerField, TextField
+from peewee import BooleanField, CharField, DeferredForeignKey, ForeignKeyField, IntegerField
 
-from autotest.models.database import BaseModel, UTCDateTimeField, utc_now
+from autotest.models.database import BaseModel, LongTextField, UTCDateTimeField, utc_now
 
 
 class Lab(BaseModel):
@@ -15,6 +15,12 @@ class Lab(BaseModel):
     seen_at = UTCDateTimeField(null=True)
     #: Where its worker runs, ``<node>:<pid>``, for people.
     worker = CharField(max_length=255, default="")
+    #: When this incarnation began.
+    started_at = UTCDateTimeField(null=True)
+    #: A drained lab takes no new work; what runs there goes on.
+    drained = BooleanField(default=False)
+    drain_reason = CharField(max_length=255, default="")
+    drained_by = CharField(max_length=255, default="")
 
     class Meta:
         table_name = "labs"
@@ -61,7 +67,7 @@ class LabelQueue(BaseModel):
 
     key = CharField(max_length=40, primary_key=True)
     #: JSON list of label names, sorted.
-    labels = TextField()
+    labels = LongTextField()
     host = DeferredForeignKey("Host", null=True)
     host_count = IntegerField(default=1)
     #: Whether it had entries when somebody last looked; the worker reads only those.

@@ -13,10 +13,9 @@ from peewee import (
     DoubleField,
     ForeignKeyField,
     IntegerField,
-    TextField,
 )
 
-from autotest.models.database import BaseModel, UTCDateTimeField
+from autotest.models.database import BaseModel, LongTextField, UTCDateTimeField
 
 
 class Machine(BaseModel):
@@ -126,7 +125,7 @@ class TestResult(BaseModel):
     subdir = CharField(max_length=300, null=True, index=True)
     kernel = ForeignKeyField(Kernel, column_name="kernel_idx", on_delete="CASCADE")
     status = ForeignKeyField(Status, column_name="status", on_delete="CASCADE")
-    reason = TextField(null=True)
+    reason = LongTextField(null=True)
     machine = ForeignKeyField(Machine, column_name="machine_idx", on_delete="CASCADE")
     invalid = BooleanField(default=False)
     finished_time = UTCDateTimeField(null=True, index=True)
@@ -143,7 +142,7 @@ class TestAttribute(BaseModel):
     id = BigAutoField()
     test = ForeignKeyField(TestResult, column_name="test_idx", on_delete="CASCADE")
     attribute = CharField(max_length=255, null=True, index=True)
-    value = TextField(null=True)
+    value = LongTextField(null=True)
     user_created = BooleanField(default=False)
 
     class Meta:
@@ -156,7 +155,7 @@ class IterationAttribute(BaseModel):
     test = ForeignKeyField(TestResult, column_name="test_idx", on_delete="CASCADE")
     iteration = IntegerField(null=True)
     attribute = CharField(max_length=256, null=True)
-    value = TextField(null=True)
+    value = LongTextField(null=True)
 
     class Meta:
         table_name = "tko_iteration_attributes"
@@ -180,7 +179,7 @@ class TestLabel(BaseModel):
     """A mark that people put on results; ``invalidated`` always exists."""
 
     name = CharField(max_length=80, unique=True)
-    description = TextField(default="")
+    description = LongTextField(default="")
 
     class Meta:
         table_name = "tko_test_labels"
@@ -202,7 +201,7 @@ class SavedQuery(BaseModel):
 
     owner = CharField(max_length=80)
     name = CharField(max_length=100)
-    url_token = TextField()
+    url_token = LongTextField()
 
     class Meta:
         table_name = "tko_saved_queries"

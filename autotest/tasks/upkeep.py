@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 
 from autotest import celery, settings
 from autotest.celery import app, publish
@@ -36,14 +37,16 @@ def sweep() -> None:
             logger.warning("the broker holds no epoch: waking everything that is not final")
             woken += upkeep.everything()
         else:
-            woken += upkeep.forgotten(config, now) + _unheard(upkeep.servable())
+            woken += _unheard(upkeep.forgotten(config, now)) + _unheard(upkeep.servable())
     publish(woken)
 
 
 def _unheard(woken: list[Wake]) -> list[Wake]:
-    """Those whose broker queue is empty."""
-    waiting = celery.depths(wake.queue for wake in woken)
-    return [wake for wake in woken if waiting[wake.queue] == 0]
+    """Those whose broker queue holds fewer messages than there are wakes for it: a worker that is away for long
+    shall not find a heap."""
+    waiting = celery.depths({wake.queue for wake in woken})
+    due = Counter(wake.queue for wake in woken)
+    return [wake for wake in woken if waiting[wake.queue] < due[wake.queue]]
 
 
 def _came_back_empty() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -91,3 +92,111 @@ def test_a_named_file_must_be_there():
 )
 def test_passwords_are_never_shown(url, shown):
     assert settings.shown(url) == shown
+
+
+def test_a_password_that_was_not_escaped_is_not_shown_either():
+    assert settings.shown("redis://ann:se/cr@et@broker:6379/0") == "redis://ann:***@broker:6379/0"
+    assert settings.shown("redis://broker/0?password=secret&db=1") == "redis://broker/0?password=***&db=1"
+
+
+# Passwords in files of their own
+
+
+@pytest.fixture
+def secret(tmp_path):
+    def write(content=b"p@ss/w:rd%?\n"):
+        path = tmp_path / "secret"
+        path.write_bytes(content)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("address", "merged"),
+    [
+        ("redis://broker:6380/2", "redis://:p%40ss%2Fw%3Ard%25%3F@broker:6380/2"),
+        ("redis://ann@broker", "redis://ann:p%40ss%2Fw%3Ard%25%3F@broker"),
+        ("redis+socket:///run/broker.sock", "redis+socket://:p%40ss%2Fw%3Ard%25%3F@/run/broker.sock"),
+    ],
+)
+def test_the_brokers_password_comes_from_its_file(secret, address, merged):
+    found = settings.load(environment={"AUTOTEST_BROKER": address, "AUTOTEST_BROKER_PASSWORD_FILE": str(secret())})
+    assert found.broker == merged
+
+
+def test_the_databases_password_comes_from_its_file(file, secret):
+    path = file(f'database = "mysql://lab@db/autotest"\ndatabase_password_file = "{secret()}"\n')
+    assert settings.load(path, environment={}).database_url == "mysql://lab:p%40ss%2Fw%3Ard%25%3F@db/autotest"
+
+
+def test_settings_that_are_printed_show_no_password(secret):
+    found = settings.load(
+        environment={
+            "AUTOTEST_BROKER_PASSWORD_FILE": str(secret(b"hunter2")),
+            "AUTOTEST_DATABASE": "mysql://lab:hunter3@db/autotest",
+        }
+    )
+    assert "hunter" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('broker_password_file = "/nowhere/secret"\n', "broker_password_file /nowhere/secret cannot be read: No such"),
+        ('database_password_file = "{secret}"\n', r"database \(not set\) knows no password"),
+        ('database = "sqlite:////a.db"\ndatabase_password_file = "{secret}"\n', "sqlite:////a.db knows no password"),
+        (
+            'broker = "redis://:other@broker"\nbroker_password_file = "{secret}"\n',
+            r"broker redis://:\*\*\*@broker holds a password as well; keep one of them",
+        ),
+    ],
+)
+def test_a_password_file_that_cannot_be_meant_is_refused(file, secret, text, reason):
+    path = file(text.replace("{secret}", str(secret())))
+    with pytest.raises(ConfigError, match=f"{path}: .*{reason}"):
+        settings.load(path, environment={})
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"hunter2\nhunter3\n", b"hunter2\xff", b"hunter2\0"])
+def test_a_password_file_holds_one_line_of_text_and_is_never_quoted(secret, content):
+    path = secret(content)
+    with pytest.raises(ConfigError, match=str(path)) as refused:
+        settings.load(environment={"AUTOTEST_BROKER_PASSWORD_FILE": str(path)})
+    assert "hunter" not in str(refused.value)
+
+
+def test_an_address_with_a_password_that_was_not_escaped_is_refused_without_showing_it():
+    with pytest.raises(ConfigError, match=r"broker redis://:\*\*\*@broker/0 is no address; escape") as refused:
+        settings.load(environment={"AUTOTEST_BROKER": "redis://:hun/ter2@broker/0"})
+    assert "hun" not in str(refused.value)
+
+
+# TLS
+
+
+def test_a_broker_with_tls_is_always_checked(tmp_path):
+    (tmp_path / "ca.pem").write_text("a certificate")
+    found = settings.load(environment={"AUTOTEST_BROKER": "rediss://broker/0"})
+    assert found.broker == "rediss://broker/0?ssl_cert_reqs=required"
+    found = settings.load(
+        environment={"AUTOTEST_BROKER": "rediss://broker/0", "AUTOTEST_BROKER_CA": str(tmp_path / "ca.pem")}
+    )
+    assert parse_qs(urlsplit(found.broker).query) == {
+        "ssl_ca_certs": [str(tmp_path / "ca.pem")],
+        "ssl_cert_reqs": ["required"],
+    }
+
+
+def test_what_the_address_says_of_tls_is_kept():
+    address = "rediss://broker/0?ssl_cert_reqs=none&ssl_certfile=%2Fown.pem"
+    assert settings.load(environment={"AUTOTEST_BROKER": address}).broker == address
+
+
+@pytest.mark.parametrize(
+    ("broker", "reason"),
+    [("redis://broker/0", "broker redis://broker/0 is not rediss://"), ("rediss://broker/0", "/nowhere is not there")],
+)
+def test_an_authority_that_cannot_be_meant_is_refused(broker, reason):
+    with pytest.raises(ConfigError, match=reason):
+        settings.load(environment={"AUTOTEST_BROKER": broker, "AUTOTEST_BROKER_CA": "/nowhere"})

@@ -13,20 +13,22 @@ from peewee import (
     Model,
     MySQLDatabase,
     SmallIntegerField,
-    TextField,
 )
 
-from autotest.models.database import UTCDateTimeField
+from autotest.models.database import LongTextField, UTCDateTimeField
 
 STATUS_WORDS = ("NOSTATUS", "ERROR", "ABORT", "FAIL", "WARN", "GOOD", "ALERT", "TEST_NA", "RUNNING")
 
 
 def up(migrator, db):
+    if isinstance(db, MySQLDatabase):
+        take_texts_as_they_are(db)
+
     class Job(Model):
         owner = CharField(index=True, null=True)
         name = CharField(index=True, null=True)
         priority = IntegerField(default=40)
-        control_file = TextField(null=True)
+        control_file = LongTextField(null=True)
         control_type = IntegerField(null=True)
         created_on = UTCDateTimeField(index=True)
         synch_count = IntegerField(default=0)
@@ -65,6 +67,10 @@ def up(migrator, db):
         incarnation = IntegerField(default=0)
         seen_at = UTCDateTimeField(null=True)
         worker = CharField(default="")
+        started_at = UTCDateTimeField(null=True)
+        drained = BooleanField(default=False)
+        drain_reason = CharField(default="")
+        drained_by = CharField(default="")
 
         class Meta:
             database = db
@@ -188,7 +194,7 @@ def up(migrator, db):
         name = CharField()
         test_class = CharField(default="")
         test_category = CharField(default="")
-        description = TextField(default="")
+        description = LongTextField(default="")
         test_type = IntegerField()
         path = CharField(unique=True)
         author = CharField(default="")
@@ -314,7 +320,7 @@ def up(migrator, db):
         subdir = CharField(index=True, null=True, max_length=300)
         kernel = ForeignKeyField(Kernel, column_name="kernel_idx", on_delete="CASCADE")
         status = ForeignKeyField(Status, column_name="status", on_delete="CASCADE")
-        reason = TextField(null=True)
+        reason = LongTextField(null=True)
         machine = ForeignKeyField(Machine, column_name="machine_idx", on_delete="CASCADE")
         invalid = BooleanField(default=False)
         finished_time = UTCDateTimeField(index=True, null=True)
@@ -331,7 +337,7 @@ def up(migrator, db):
         test = ForeignKeyField(TestResult, column_name="test_idx", on_delete="CASCADE")
         iteration = IntegerField(null=True)
         attribute = CharField(null=True, max_length=256)
-        value = TextField(null=True)
+        value = LongTextField(null=True)
 
         class Meta:
             database = db
@@ -377,7 +383,7 @@ def up(migrator, db):
 
     class LabelQueue(Model):
         key = CharField(primary_key=True, max_length=40)
-        labels = TextField()
+        labels = LongTextField()
         host_count = IntegerField(default=1)
         busy = BooleanField(index=True, default=True)
         host = ForeignKeyField(Host, null=True)
@@ -445,7 +451,7 @@ def up(migrator, db):
     class SavedQuery(Model):
         owner = CharField(max_length=80)
         name = CharField(max_length=100)
-        url_token = TextField()
+        url_token = LongTextField()
 
         class Meta:
             database = db
@@ -470,7 +476,7 @@ def up(migrator, db):
         id = BigAutoField()
         test = ForeignKeyField(TestResult, column_name="test_idx", on_delete="CASCADE")
         attribute = CharField(index=True, null=True)
-        value = TextField(null=True)
+        value = LongTextField(null=True)
         user_created = BooleanField(default=False)
 
         class Meta:
@@ -481,7 +487,7 @@ def up(migrator, db):
 
     class TestLabel(Model):
         name = CharField(unique=True, max_length=80)
-        description = TextField(default="")
+        description = LongTextField(default="")
 
         class Meta:
             database = db
@@ -519,6 +525,13 @@ def up(migrator, db):
     TestLabel.create(name="invalidated", description="")
     for word in STATUS_WORDS:
         Status.create(word=word)
+
+
+def take_texts_as_they_are(db):
+    """Four-byte UTF-8, and texts that differ in case or in blanks at the end differ: as in SQLite."""
+    (version,) = db.execute_sql("SELECT VERSION()").fetchone()
+    collation = "utf8mb4_nopad_bin" if "mariadb" in version.lower() else "utf8mb4_0900_bin"
+    db.execute_sql(f"ALTER DATABASE CHARACTER SET utf8mb4 COLLATE {collation}")
 
 
 def one_open_lease(db, column):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import select
-import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
@@ -17,14 +15,12 @@ from autotest import errors
 from autotest.host_info import HostInfo
 from autotest.server import fence as fences
 from autotest.server import interruption
-from autotest.server.hosts import host_keys, remote
+from autotest.server.hosts import login, remote, wire
 
 CONNECT_LIMIT_S = 30.0
-_PING_EVERY_S = 15.0
 # A DUT under load may take its time.
 _PING_LIMIT_S = 60.0
 _CHUNK = 64 * 1024
-_BANNER_LIMIT = 64 * 1024
 _KILL_LIMIT_S = 5.0
 _HASTY_KILL_LIMIT_S = 0.4
 
@@ -41,14 +37,14 @@ class SSHHost(remote.RemoteHost):
         self, info: HostInfo, fence: fences.Fence | None = None, record: remote.Recorder = remote.record_nothing
     ):
         super().__init__(info, fence, record)
-        self._client: paramiko.SSHClient | None = None
+        self._login: login.Login | None = None
         logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
     def close(self) -> None:
         """Drop the connection; the next command makes a new one."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        if self._login is not None:
+            self._login.close()
+            self._login = None
 
     def execute(
         self,
@@ -82,12 +78,12 @@ class SSHHost(remote.RemoteHost):
 
     def answers(self, limit_s: float) -> bool:
         """Whether the DUT still runs a command on the connection that we have."""
-        if self._client is None:
+        if self._login is None:
             return False
-        transport = self._client.get_transport()
+        transport = self._login.transport
         if transport is None or not transport.is_active():
             return False
-        with _closing_after(limit_s, transport):
+        with wire.closing_after(limit_s, transport):
             try:
                 with contextlib.closing(transport.open_session(timeout=limit_s)) as channel:
                     channel.exec_command("true")
@@ -98,7 +94,7 @@ class SSHHost(remote.RemoteHost):
     def _start(self, transport: paramiko.Transport, command: str, shown: str, deadline: float) -> paramiko.Channel:
         limit = max(0.1, min(CONNECT_LIMIT_S, deadline - time.monotonic()))
         # Paramiko waits without limit for the answer to an exec request, hence the watchdog.
-        with _closing_after(limit, transport) as late:
+        with wire.closing_after(limit, transport) as late:
             try:
                 channel = transport.open_session(timeout=limit)
                 channel.exec_command(command)
@@ -116,7 +112,7 @@ class SSHHost(remote.RemoteHost):
         """Kill what a command left behind: without a terminal it outlives its channel."""
         if group is None or not transport.is_active():
             return
-        with _closing_after(limit_s, transport):
+        with wire.closing_after(limit_s, transport):
             try:
                 channel = transport.open_session(timeout=limit_s)
                 channel.exec_command(self.fence.killing(group))
@@ -131,60 +127,16 @@ class SSHHost(remote.RemoteHost):
         return errors.HostUnreachable(self.hostname, f"{self.hostname} dropped the connection during {shown}: {detail}")
 
     def _transport(self, limit_s: float) -> paramiko.Transport:
-        if self._client is not None:
-            transport = self._client.get_transport()
+        if self._login is not None:
+            transport = self._login.transport
             if transport is not None and transport.is_active():
                 return transport
             self.close()
-        self._client = self._connect(limit_s)
-        transport = self._client.get_transport()
+        self._login = login.log_in(self.info, limit_s)
+        transport = self._login.transport
         if transport is None:
             raise self._lost("the login", EOFError("closed at once"))
         return transport
-
-    def _connect(self, limit_s: float) -> paramiko.SSHClient:
-        address, port = self.info.get("address", self.hostname), self.port
-        client = paramiko.SSHClient()
-        host_keys.apply(self.info, client)
-        where = f"{self.hostname} ({address} port {port})"
-        wire = None
-        try:
-            wire = _Wire(_dial(address, port, limit_s))
-            with _closing_after(limit_s, wire) as late:
-                client.connect(
-                    address,
-                    port,
-                    username=self.info.get("user", "root"),
-                    key_filename=self.info.get("key") or None,
-                    allow_agent=not self.info.get("key"),
-                    look_for_keys=not self.info.get("key"),
-                    sock=wire,  # type: ignore[arg-type]  # paramiko asks for a socket-like object only
-                    timeout=limit_s,
-                    banner_timeout=limit_s,
-                    auth_timeout=limit_s,
-                )
-            transport = client.get_transport()
-            if transport is not None:
-                transport.set_keepalive(int(_PING_EVERY_S))
-            return client
-        except errors.HostError:
-            client.close()
-            raise
-        except paramiko.BadHostKeyException as problem:
-            client.close()
-            raise errors.HostKeyRejected(
-                self.hostname, host_keys.changed(where, host_keys.known_hosts(self.info))
-            ) from problem
-        except paramiko.AuthenticationException as problem:
-            client.close()
-            raise errors.HostUnreachable(
-                self.hostname, f"{where} refused user {self.info.get('user', 'root')}: {problem}; check user and key"
-            ) from problem
-        except (EOFError, OSError, paramiko.SSHException) as problem:
-            client.close()
-            timed_out = isinstance(problem, TimeoutError) or (wire is not None and late.is_set())
-            fact = f"did not answer SSH within {limit_s:.0f} s" if timed_out else f"does not answer SSH: {problem}"
-            raise errors.HostUnreachable(self.hostname, f"{where} {fact}") from problem
 
 
 class _Run:
@@ -291,7 +243,7 @@ class _Run:
         return ended and not self._channel.recv_ready() and not self._channel.recv_stderr_ready()
 
     def _patience(self) -> float:
-        return max(0.0, min(_PING_EVERY_S, self._deadline - time.monotonic()))
+        return max(0.0, min(wire.PING_EVERY_S, self._deadline - time.monotonic()))
 
     def _check_clock(self) -> None:
         if time.monotonic() >= self._deadline:
@@ -303,66 +255,11 @@ class _Run:
     def _check_alive(self) -> None:
         """A silent DUT is asked whether it is still there."""
         now = time.monotonic()
-        if now - self._heard < _PING_EVERY_S or now >= self._deadline:
+        if now - self._heard < wire.PING_EVERY_S or now >= self._deadline:
             return
         if not self._answers(min(_PING_LIMIT_S, self._deadline - now)):
             raise EOFError(f"silent for {now - self._heard:.0f} s, and then no answer")
         self._heard = now
-
-
-class _Wire:
-    """A socket that gives up on a peer which talks on and on without saying SSH."""
-
-    def __init__(self, sock: socket.socket):
-        self._sock = sock
-        self._unread = _BANNER_LIMIT
-        self._greeted = False
-        self._tail = b""
-
-    def recv(self, size: int) -> bytes:
-        data = self._sock.recv(size)
-        if not self._greeted:
-            seen = self._tail + data
-            self._greeted = b"SSH-" in seen
-            self._tail = seen[-3:]
-            self._unread -= len(data)
-            if not self._greeted and self._unread < 0:
-                raise OSError(f"{_BANNER_LIMIT} bytes without an SSH greeting")
-        return data
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
-        self._sock.close()
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._sock, name)
-
-
-def _dial(address: str, port: int, limit_s: float) -> socket.socket:
-    sock = socket.create_connection((address, port), timeout=limit_s)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # With paramiko's keep-alive this finds a peer that vanished without a word.
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(3 * _PING_EVERY_S * 1000))
-    return sock
-
-
-@contextlib.contextmanager
-def _closing_after(limit_s: float, what: paramiko.Transport | _Wire) -> Iterator[threading.Event]:
-    """Close *what* if the block outruns *limit_s*; the event then says so."""
-    late = threading.Event()
-
-    def close() -> None:
-        late.set()
-        what.close()
-
-    timer = threading.Timer(limit_s, close)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield late
-    finally:
-        timer.cancel()
 
 
 def _chunks(source: bytes | BinaryIO | None) -> Iterator[bytes]:

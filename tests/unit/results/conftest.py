@@ -1,14 +1,13 @@
-"""Results folders made of text, and a migrated SQLite file."""
+"""Results folders made of text, and a migrated database."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from autotest.models import database, schema
+from autotest.models import database
 
 KEYVAL = "status_version=1\nuser=ann\nlabel=nightly\nhostname=h1\njob_queued=990\njob_started=1000\njob_finished=2000\n"
 
@@ -45,21 +44,9 @@ def files(tmp_path: Path) -> Callable[[Mapping[str, str | bytes]], Path]:
     return lambda content: write_files(root, content)
 
 
-@pytest.fixture(scope="session")
-def _empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("database") / "empty.db"
-    database.connect(f"sqlite:///{path}")
-    with database.connection():
-        schema.migrate()
-        database.db.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    return path
-
-
 @pytest.fixture
-def db(tmp_path: Path, _empty_database: Path) -> Iterator[Path]:
+def db(migrated_database: str) -> Iterator[str]:
     """An empty database that was migrated, with a connection open."""
-    path = tmp_path / "autotest.db"
-    shutil.copy(_empty_database, path)
-    database.connect(f"sqlite:///{path}")
+    database.connect(migrated_database)
     with database.connection():
-        yield path
+        yield migrated_database

@@ -265,7 +265,7 @@ def test_the_size_of_a_suite_does_not_multiply_the_queries(lab, monkeypatch):
 def test_the_command_shows_suites_jobs_and_tags(lab, db, monkeypatch):
     lab.parsed(lab.suite, "", "hostless")
     child = lab.done("login", "GOOD|login_Ok|login_Ok|timestamp=1100|[red]fine")
-    monkeypatch.setenv("AUTOTEST_DATABASE", f"sqlite:///{db}")
+    monkeypatch.setenv("AUTOTEST_DATABASE", db)
     database.db.close()
 
     def run(*arguments):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,9 @@ from typing import Any
 import pytest
 
 from autotest.job_file import StepOutcome
-from autotest.models import database, schema
+from autotest.models import database
 from autotest.models.afe import AclGroup, AclGroupHost, AclGroupUser, Host, HostQueueEntry, Job, Label, SpecialTask
-from autotest.models.database import db, transaction
+from autotest.models.database import transaction
 from autotest.models.lab import Lab, LabelQueue, Lease
 from autotest.scheduler import entries, hosts, jobs, labels, leases, steps, users
 from autotest.scheduler.jobs import JobSpec
@@ -172,31 +171,18 @@ class PaperLab:
         return bool(LabelQueue.get_by_id(entry.queue_key).busy)
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database file with every migration applied, to be copied."""
-    path = tmp_path_factory.mktemp("ledger") / "migrated.db"
-    database.connect(f"sqlite:///{path}")
+@pytest.fixture
+def ledger(migrated_database: str) -> Iterator[str]:
+    """An open database of this test's own."""
+    database.connect(migrated_database)
     with database.connection():
-        schema.migrate()
-        db.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    return path
+        yield migrated_database
 
 
 @pytest.fixture
-def ledger(migrated: Path, tmp_path: Path) -> Iterator[Path]:
-    """An open database of this test's own; its folder is the settings' root."""
-    path = tmp_path / "autotest.db"
-    shutil.copyfile(migrated, path)
-    database.connect(f"sqlite:///{path}")
-    with database.connection():
-        yield path
-
-
-@pytest.fixture
-def lab(ledger: Path) -> PaperLab:
-    """An empty lab."""
-    return PaperLab(ledger.parent)
+def lab(ledger: str, tmp_path: Path) -> PaperLab:
+    """An empty lab; its results and builds go below the test's folder."""
+    return PaperLab(tmp_path)
 
 
 class PaperBuild:

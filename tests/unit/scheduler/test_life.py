@@ -6,6 +6,7 @@ import datetime
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -48,14 +49,13 @@ PICK = st.integers(0, 10_000)
 class Life(RuleBasedStateMachine):
     """A lab of three hosts whose messages are lost, delivered twice or late, and whose workers die at any moment."""
 
-    template: Path
+    databases: Any
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="life-"))
-        path = self.folder / "autotest.db"
-        shutil.copyfile(self.template, path)
-        database.connect(f"sqlite:///{path}")
+        self.url = self.databases.migrated()
+        database.connect(self.url)
         self._open = database.connection()
         self._open.__enter__()
         self.settings = Settings(root=self.folder)
@@ -69,6 +69,7 @@ class Life(RuleBasedStateMachine):
                 self.drive_to_rest()
         finally:
             self._open.__exit__(None, None, None)
+            self.databases.drop(self.url)
             shutil.rmtree(self.folder)
 
     @initialize()
@@ -307,8 +308,8 @@ class Life(RuleBasedStateMachine):
         return moved
 
 
-def test_the_life_of_a_lab(migrated):
-    Life.template = migrated
+def test_the_life_of_a_lab(databases):
+    Life.databases = databases
     # Without the shrink phase: a failure is told within the test's own time limit.
     Life.TestCase.settings = settings(
         max_examples=20,
