@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import peewee
 from celery import Celery
 
 from autotest import api_arguments, errors, settings
@@ -23,10 +22,9 @@ from autotest import celery as broker
 from autotest.api_arguments import SuiteRequest
 from autotest.host_info import HostInfo
 from autotest.models import database, schema
-from autotest.models.lab import Lab
 from autotest.results import summary
 from autotest.results.summary import SuiteSummary
-from autotest.scheduler import builds, entries, hosts, jobs, listing, suites, wakes
+from autotest.scheduler import builds, entries, hosts, jobs, labs, listing, suites, wakes
 from autotest.scheduler.jobs import JobSpec
 from autotest.scheduler.wakes import Wake
 from autotest.settings import Settings
@@ -332,15 +330,37 @@ def add_host(
     """
     info = api_arguments.host_info(hostname, labels, attributes or {}, platform, protection)
     with _session(), database.transaction():
-        row = Lab.get_or_none(Lab.name == lab) if lab is not None else None
-        if lab is not None and row is None:
-            known = ", ".join(name for (name,) in Lab.select(Lab.name).order_by(Lab.name).tuples())
-            raise errors.NotFound(f"no lab is called {lab!r}; labs: {known or 'none, since no lab worker ever ran'}")
+        row = labs.named(lab) if lab is not None else None
         if _is_there(info):
             raise errors.ValidationError(
                 {"hostname": f"{hostname} is there already; see: autotest host show {hostname}"}
             )
         woken = hosts.freed([hosts.put(info, row).id])
+    _publish(woken)
+
+
+def list_labs() -> list[dict[str, Any]]:
+    """Every lab, who serves it, and whether it is drained; see scheduler.labs.rows."""
+    with _session() as here:
+        return labs.rows(database.utc_now(), _dead_after(here))
+
+
+def lab_work(name: str) -> list[dict[str, Any]]:
+    """The hosts of a lab that are at work, and for which job; see scheduler.labs.work. Raises NotFound."""
+    with _session():
+        return labs.work(name)
+
+
+def drain_lab(name: str, reason: str = "", by: str | None = None) -> None:
+    """Keep new work off a whole lab; what runs there goes on. Raises NotFound, LabBusy if somebody else drained it."""
+    with _session():
+        labs.drain(name, by or login(), reason)
+
+
+def undrain_lab(name: str) -> None:
+    """Let a lab take work again. Raises NotFound, ValidationError when it is not drained."""
+    with _session():
+        woken = labs.undrain(name)
     _publish(woken)
 
 
@@ -374,17 +394,10 @@ def _installed() -> _Installation:
 
 
 def _installation(config: Settings, celery: Celery | None) -> _Installation:
-    shown = settings.shown(config.database_url)
-    try:
-        database.connect(config.database_url)
-    except OSError as problem:
-        raise errors.DatabaseUnreachable(f"the database {shown} cannot be opened: {problem.strerror}") from problem
-    except ValueError as problem:
-        raise errors.ConfigError(f"the database address {shown} cannot be read: {problem}") from problem
-    with _told():
-        database.wait_until_reachable(PATIENCE)
-        with database.connection():
-            schema.require_current()
+    database.connect(config.database_url)
+    database.wait_until_reachable(PATIENCE)
+    with database.connection():
+        schema.require_current()
     if celery is None:
         same = str(broker.app.conf.broker_url) == config.broker
         celery = broker.app if same else broker.make_app(config)
@@ -401,19 +414,7 @@ def _session() -> Iterator[_Installation]:
         except errors.DatabaseUnreachable:
             database.wait_until_reachable(PATIENCE)
             stack.enter_context(database.connection())
-        stack.enter_context(_told())
         yield here
-
-
-@contextlib.contextmanager
-def _told() -> Iterator[None]:
-    """A database that goes away in the middle is lab trouble, named by its address."""
-    try:
-        yield
-    except (peewee.IntegrityError, peewee.DataError):
-        raise
-    except (peewee.DatabaseError, peewee.InterfaceError) as problem:
-        raise errors.DatabaseUnreachable(f"the database {database.described()} failed: {problem}") from problem
 
 
 def _publish(woken: Iterable[Wake]) -> None:

@@ -6,6 +6,7 @@ that a broker that came back empty needs no bindings, and steps of one broker qu
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
@@ -41,6 +42,8 @@ class Wake(Protocol):
     def step(self) -> int: ...
     @property
     def shown(self) -> str: ...
+    @property
+    def spare(self) -> bool: ...
 
 
 class Poke(NamedTuple):
@@ -51,6 +54,7 @@ class Poke(NamedTuple):
     args: tuple[int | str, ...] = ()
     step: int = 0
     shown: str = ""
+    spare: bool = False
 
 
 def make_app(config: Settings) -> Celery:
@@ -112,6 +116,17 @@ def publish(wakes: Iterable[Wake], celery: Celery | None = None) -> None:
     except (BatchPublishError, OperationalError, redis.exceptions.RedisError, OSError) as problem:
         address = settings.shown(str(sender.conf.broker_url))
         raise errors.BrokerUnreachable(f"the broker {address} does not answer: {problem}") from problem
+
+
+def needed(wakes: Iterable[Wake], celery: Celery | None = None) -> list[Wake]:
+    """Without the spare ones whose queue holds as many messages as it would get: nobody shall find a heap there.
+
+    Raises BrokerUnreachable.
+    """
+    every = list(wakes)
+    coming = Counter(wake.queue for wake in every if wake.spare)
+    waiting = depths(coming, celery) if coming else {}
+    return [wake for wake in every if not wake.spare or waiting[wake.queue] < coming[wake.queue]]
 
 
 def depths(queues: Iterable[str], celery: Celery | None = None) -> dict[str, int]:

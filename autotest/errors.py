@@ -22,6 +22,7 @@ AutotestError
  │    ├── ValidationError     one message for each argument, by name
  │    │    └── NoEligibleHost
  │    ├── HostBusy
+ │    ├── LabBusy
  │    ├── NotFinished
  │    ├── ConfigError         names file and key
  │    ├── PluginNotFound
@@ -135,6 +136,10 @@ class NoEligibleHost(ValidationError):
 
 class HostBusy(RequestError):
     """The host is leased or locked by somebody else."""
+
+
+class LabBusy(RequestError):
+    """The lab is served by another worker, or drained by somebody else."""
 
 
 class NotFinished(RequestError):

@@ -16,7 +16,8 @@ class HostInfo:
     Attributes in use, with their defaults:
 
     * the wire: ``address`` (the hostname), ``port`` (22), ``user`` (root), ``key`` (path of a private key),
-      ``known_hosts`` (path), ``host_key_policy`` (``pinned``, or ``trust_first``)
+      ``known_hosts`` (path), ``host_key_policy`` (``pinned``, or ``trust_first``); for a DUT that is reached through
+      another machine ``bastion`` (its address), ``bastion_port`` (22), ``bastion_user`` (the DUT's)
     * the DUT: ``client_dir`` (/usr/local/autotest), ``python`` (python3), ``tmp_dirs`` (/tmp,/var/tmp), ``min_free_mb``
       (700), ``boot_id_file`` (/proc/sys/kernel/random/boot_id), ``reboot_command`` (reboot)
     * limits in seconds: ``down_limit`` and ``boot_limit`` of a reboot, ``disconnect_limit`` of a running client

@@ -178,9 +178,7 @@ def _each(hostnames: tuple[str, ...], action: Callable[[str], str], dry_run: boo
 def _asked(hostname: str, kind: str, task_id: int) -> str:
     found = api.show_host(hostname)
     hindrance = found["why_not_free"]
-    later = (
-        f"; not yet, it is {printing.plain(hindrance)}" if hindrance and not hindrance.startswith("waits for") else ""
-    )
+    later = f"; not yet: {printing.plain(hindrance)}" if hindrance and not hindrance.startswith("waits for") else ""
     return f"{kind} of {hostname} is task {task_id}{later}"
 
 

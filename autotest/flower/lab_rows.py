@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from collections.abc import Collection
 from typing import Any, NamedTuple
@@ -55,32 +56,25 @@ class Details(NamedTuple):
 
 
 def look(now: datetime.datetime, dead_after_s: float) -> Look:
-    """Look at the whole lab. Raises DatabaseUnreachable, also when a query fails, and ConfigError when the database is
-    not migrated."""
+    """Look at the whole lab. Raises DatabaseUnreachable, and ConfigError when the database is not migrated."""
     try:
         with database.connection():
             return Look(now, listing.states(now), listing.queues(now, dead_after_s))
-    except (peewee.DatabaseError, peewee.InterfaceError) as problem:
+    except errors.DatabaseUnreachable:
         _ask_for_migration()
-        raise errors.DatabaseUnreachable(f"the database {database.described()} failed: {problem}") from problem
+        raise
 
 
 def details(host_ids: Collection[int]) -> Details:
-    """What these hosts do now and did last. Raises DatabaseUnreachable, also when a query fails."""
-    try:
-        with database.connection():
-            return Details(_doing(host_ids), _last(host_ids))
-    except (peewee.DatabaseError, peewee.InterfaceError) as problem:
-        raise errors.DatabaseUnreachable(f"the database {database.described()} failed: {problem}") from problem
+    """What these hosts do now and did last. Raises DatabaseUnreachable."""
+    with database.connection():
+        return Details(_doing(host_ids), _last(host_ids))
 
 
 def _ask_for_migration() -> None:
     """Raise ConfigError with the remedy if it is a missing migration that made a query fail."""
-    try:
-        with database.connection():
-            schema.require_current()
-    except (peewee.DatabaseError, peewee.InterfaceError, errors.DatabaseUnreachable):
-        return
+    with contextlib.suppress(errors.DatabaseUnreachable), database.connection():
+        schema.require_current()
 
 
 def _doing(host_ids: Collection[int]) -> dict[int, Doing]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,10 @@ _BEATS = 6
 class LabTab:
     """What the handlers share: the installation, and the watch over it."""
 
-    def __init__(self, config: Settings, celery: Celery):
+    def __init__(self, config: Settings, celery: Celery, files: Executor):
         self.results_dir = config.results_dir
+        self._files = files
         self._dead_after_s = _BEATS * config.beat_every
-        # Of its own, so that a database that hangs takes none of Flower's threads.
         threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="lab")
         self.watch = watch.Watch(threads, self._read, functools.partial(watch.knock_at_broker, celery))
 
@@ -71,6 +71,15 @@ class LabTab:
             labs=labs,
         )
 
+    async def folders(self, view: LabView) -> frozenset[str]:
+        """Those results folders of the view that are there; none when the file system does not answer."""
+        named = [line.doing.folder for line in view.hosts.lines if line.doing is not None]
+        named += [line.last.folder for line in view.hosts.lines if line.last is not None]
+        loop = asyncio.get_running_loop()
+        looking = loop.run_in_executor(self._files, results_files.folders_there, self.results_dir, named)
+        done, _ = await asyncio.wait({looking}, timeout=watch.PATIENCE_S)
+        return looking.result() if done else frozenset()
+
     def _read(self) -> Look:
         return lab_rows.look(database.utc_now(), self._dead_after_s)
 
@@ -86,13 +95,10 @@ class _LabHandler(BaseHandler):
         names = self.request.query_arguments
         question = Question.parse({name: self.get_argument(name, "", escape=False) for name in names})
         view = await self._tab.view(question, self.application.events)
-        folders = [line.doing.folder for line in view.hosts.lines if line.doing is not None]
-        folders += [line.last.folder for line in view.hosts.lines if line.last is not None]
-        there = functools.partial(results_files.folders_there, self._tab.results_dir, folders)
         return {
             "view": view,
             "standings": lab_view.STANDINGS,
-            "folders": await asyncio.get_running_loop().run_in_executor(None, there),
+            "folders": await self._tab.folders(view),
             "results_dir": self._tab.results_dir,
         }
 
@@ -127,10 +133,12 @@ class LabData(_LabHandler):
 
 def handlers(config: Settings, celery: Celery) -> list[URLSpec]:
     """The pages of the Lab tab, to be asked before Flower's own."""
-    tab = LabTab(config, celery)
+    # Threads of our own, for each what may hang: a database or a results root that is away takes none of Flower's.
+    files = ThreadPoolExecutor(_THREADS, thread_name_prefix="results")
+    tab = LabTab(config, celery, files)
     return [
         URLSpec(r"/lab", LabPage, {"tab": tab}, name="lab"),
         URLSpec(r"/lab/data", LabData, {"tab": tab}, name="lab_data"),
-        URLSpec(r"/lab/results/(.+)", LabResults, {"root": config.results_dir}, name="lab_results"),
+        URLSpec(r"/lab/results/(.+)", LabResults, {"root": config.results_dir, "threads": files}, name="lab_results"),
         URLSpec(r"/lab/static/(.*)", StaticFileHandler, {"path": _STATIC}, name="lab_static"),
     ]

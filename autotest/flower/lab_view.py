@@ -21,7 +21,8 @@ _LONGEST_SEARCH = 200
 FREE, BUSY, BLOCKED = "free", "busy", "blocked"
 #: What a standing is called beside its colour.
 STANDINGS = {FREE: "Free", BUSY: "Busy", BLOCKED: "Takes no work"}
-_SYMBOLS = {FREE: "✓", BUSY: "▶", BLOCKED: "✕"}
+HELD = "held"
+_SYMBOLS = {FREE: "✓", BUSY: "▶", BLOCKED: "✕", HELD: "■"}
 #: Kinds of obstacles that somebody meant, so that nothing is wrong.
 _MEANT = frozenset({"Locked", "In care"})
 
@@ -110,7 +111,7 @@ class HostLine:
 
     @property
     def symbol(self) -> str:
-        return _SYMBOLS[self.standing]
+        return _SYMBOLS[self.tone]
 
     @property
     def last_is_good(self) -> bool:
@@ -119,7 +120,7 @@ class HostLine:
     @property
     def tone(self) -> str:
         """The colour beside the word: free, busy, blocked, or held when somebody meant it so."""
-        return "held" if self.word in _MEANT else self.standing
+        return HELD if self.word in _MEANT else self.standing
 
 
 @dataclasses.dataclass(frozen=True)

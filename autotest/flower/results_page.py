@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import datetime
 import os
+from collections.abc import Callable
+from concurrent.futures import Executor
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import tornado.web
@@ -18,24 +21,26 @@ from autotest.models import database
 
 _PIECE = 64 * 1024
 
+_T = TypeVar("_T")
+
 
 class LabResults(BaseHandler):
-    """One folder or file below *root*."""
+    """One folder or file below *root*, read in *threads*."""
 
-    def initialize(self, root: Path) -> None:
+    def initialize(self, root: Path, threads: Executor) -> None:
         self._root = root
+        self._threads = threads
 
     @tornado.web.authenticated
     async def get(self, path: str) -> None:
         path = path.removesuffix("/")
-        loop = asyncio.get_running_loop()
         try:
-            descriptor = await loop.run_in_executor(None, results_files.open_below, self._root, path)
+            descriptor = await self._in_thread(results_files.open_below, self._root, path)
         except errors.NotFound as problem:
             raise tornado.web.HTTPError(404, str(problem).replace("%", "%%")) from problem
         try:
             if results_files.is_folder(descriptor):
-                self._show(path, *await loop.run_in_executor(None, results_files.names, descriptor))
+                self._show(path, *await self._in_thread(results_files.names, descriptor))
             else:
                 await self._send(path, descriptor)
         finally:
@@ -56,7 +61,7 @@ class LabResults(BaseHandler):
 
     async def _send(self, path: str, descriptor: int) -> None:
         name = quote(path.rpartition("/")[2])
-        if results_files.is_text(descriptor):
+        if await self._in_thread(results_files.is_text, descriptor):
             self.set_header("Content-Type", "text/plain; charset=UTF-8")
         else:
             self.set_header("Content-Type", "application/octet-stream")
@@ -64,11 +69,10 @@ class LabResults(BaseHandler):
         # A browser that makes something else of it all the same runs nothing of it.
         self.set_header("Content-Security-Policy", "sandbox; default-src 'none'")
         self.set_header("Cache-Control", "no-cache")
-        loop = asyncio.get_running_loop()
         # A log that grows while it is read ends where it ended at the beginning.
         left = os.fstat(descriptor).st_size
         while left > 0:
-            piece = await loop.run_in_executor(None, os.read, descriptor, min(left, _PIECE))
+            piece = await self._in_thread(os.read, descriptor, min(left, _PIECE))
             if not piece:
                 return
             left -= len(piece)
@@ -77,6 +81,9 @@ class LabResults(BaseHandler):
                 await self.flush()
             except StreamClosedError:
                 return
+
+    async def _in_thread(self, work: Callable[..., _T], *arguments: Any) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
     def _address(self, path: str) -> str:
         return self.reverse_url("lab_results", path)

@@ -47,10 +47,13 @@ class Watch:
         """What is known now, after at most PATIENCE_S seconds."""
         if self._taking is None and time.monotonic() >= self._fresh_until:
             self._taking = asyncio.ensure_future(self._take())
-        if self._taking is not None:
-            done, _ = await asyncio.wait({self._taking}, timeout=PATIENCE_S)
+        taking = self._taking
+        if taking is not None:
+            done, _ = await asyncio.wait({taking}, timeout=PATIENCE_S)
             if not done:
                 return Glance(self._look, (f"the database has not answered for {PATIENCE_S:g} s",))
+            # What it raises is a mistake of our own: the page shows it.
+            taking.result()
         return Glance(self._look, self._problems)
 
     async def in_thread(self, work: Callable[[], _T]) -> _T:

@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator
 
 import click
-import peewee
 
 from autotest import errors, settings
 from autotest.models import database, schema
@@ -85,15 +84,7 @@ def _applied_since(target: str) -> list[str]:
 @contextlib.contextmanager
 def _opened() -> Iterator[None]:
     """A connection for the block. Raises DatabaseUnreachable, naming the address, once it was tried for long enough."""
-    url = settings.load().database_url
-    try:
-        database.connect(url)
-        database.wait_until_reachable(_PATIENCE)
-        with database.connection():
-            yield
-    except OSError as problem:
-        raise errors.DatabaseUnreachable(
-            f"the database {settings.shown(url)} cannot be opened: {problem.strerror}"
-        ) from problem
-    except (peewee.DatabaseError, peewee.InterfaceError) as problem:
-        raise errors.DatabaseUnreachable(f"the database {settings.shown(url)} failed: {problem}") from problem
+    database.connect(settings.load().database_url)
+    database.wait_until_reachable(_PATIENCE)
+    with database.connection():
+        yield

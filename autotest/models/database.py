@@ -47,6 +47,9 @@ _OUT_OF_CONNECTIONS = frozenset({ER.CON_COUNT_ERROR, ER.TOO_MANY_USER_CONNECTION
 #: --read-only; a transaction that was begun READ ONLY; innodb_read_only and innodb_force_recovery.
 _READ_ONLY = frozenset({ER.OPTION_PREVENTS_STATEMENT, 1792, 1036, 1836})
 
+#: MariaDB's and MySQL's number for a CHECK that a row does not keep; the driver knows neither as what it is.
+_CHECK_FAILED = frozenset({ER.CONSTRAINT_FAILED, 3819})
+
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -54,7 +57,7 @@ db = peewee.DatabaseProxy()
 
 
 class _Session(peewee.MySQLDatabase):
-    """Sets up each new connection."""
+    """Sets up each new connection, and tells a row that is refused from a server in trouble."""
 
     def _connect(self) -> Any:
         made = super()._connect()
@@ -62,6 +65,14 @@ class _Session(peewee.MySQLDatabase):
             for statement in _SESSION:
                 cursor.execute(statement)
         return made
+
+    def execute_sql(self, sql: str, params: Any = None) -> Any:
+        try:
+            return super().execute_sql(sql, params)
+        except peewee.OperationalError as problem:
+            if _code(problem) in _CHECK_FAILED:
+                raise peewee.IntegrityError(*problem.args) from problem
+            raise
 
 
 class _Server(PooledMySQLDatabase, _Session):
@@ -170,7 +181,8 @@ def connection() -> Iterator[None]:
             f"all {_POOL} connections of this process to the database {described()} were busy for {BUSY_SECONDS} s"
         ) from problem
     except (peewee.DatabaseError, peewee.InterfaceError) as problem:
-        raise _unreachable(problem, "does not answer") from problem
+        is_silent = isinstance(problem, (peewee.OperationalError, peewee.InterfaceError))
+        raise _unreachable(problem, "does not answer" if is_silent else "failed") from problem
     try:
         yield
     except (peewee.IntegrityError, peewee.DataError):
@@ -243,8 +255,12 @@ def _lost_to_another(problem: BaseException | None) -> bool:
 
 def held(row: type[BaseModel], *conditions: Any) -> Any:
     """The first such row as it is now, or None; nobody else changes it until the caller's transaction ends."""
-    query = row.select().where(*conditions)
-    return (query if is_sqlite() else query.for_update()).first()
+    return holding(row.select().where(*conditions)).first()
+
+
+def holding(query: Any) -> Any:
+    """*query*, whose rows nobody else changes until the caller's transaction ends."""
+    return query if is_sqlite() else query.for_update()
 
 
 def wait_until_reachable(seconds: float) -> None:

@@ -28,6 +28,7 @@ _LONGEST_TEXT = 16_000
 _ROWS = 500
 
 
+@database.retried
 def save(result: JobResult, tag: str) -> int:
     """Write a parsed folder under *tag* (``<id>-<owner>/<host>``) and return its job_idx (results-and-tko.md 5.6).
 

@@ -19,7 +19,8 @@ from autotest.models.afe import (
     SpecialTask,
     User,
 )
-from autotest.models.database import transaction
+from autotest.models.database import held, retried, transaction
+from autotest.models.prepared import Prepared
 from autotest.scheduler import labels, users, wakes
 from autotest.scheduler.wakes import Wake
 from autotest.states import EntryStatus
@@ -27,6 +28,7 @@ from autotest.states import EntryStatus
 _REASON = HostQueueEntry.reason.max_length
 #: The parser is woken again when an entry was not parsed after so long.
 _PARSE_DUE = datetime.timedelta(seconds=10)
+_ABOVE_ALL = 2**31 - 1
 
 
 def advance(entry_id: int, old: EntryStatus, new: EntryStatus, **columns: Any) -> bool:
@@ -74,10 +76,11 @@ def to_parsing(entry: HostQueueEntry, now: datetime.datetime, **columns: Any) ->
     return advance(entry.id, EntryStatus(entry.status), EntryStatus.PARSING, finished_on=now, due_at=due_at, **columns)
 
 
+@retried
 def finish(entry_id: int) -> list[Wake]:
     """Give a parsed entry its final state: aborted, else the runner's verdict. Returns the suite to wake, if any."""
     with transaction():
-        entry = HostQueueEntry.get_by_id(entry_id)
+        entry = held(HostQueueEntry, HostQueueEntry.id == entry_id)
         verdict = EntryStatus.COMPLETED if entry.succeeded else EntryStatus.FAILED
         new = EntryStatus.ABORTED if entry.aborted else verdict
         if EntryStatus(entry.status) is not EntryStatus.PARSING or not advance(entry_id, EntryStatus.PARSING, new):
@@ -88,12 +91,19 @@ def finish(entry_id: int) -> list[Wake]:
 
 
 def suite_wake(job: Job) -> list[Wake]:
-    """A wake for the suite of *job* when no child of it is left incomplete."""
+    """A wake for the suite of *job* when no child of it is left incomplete. Runs inside the caller's transaction."""
     if job.parent_job_id is None:
         return []
-    if _incomplete(Job.select(Job.id).where(Job.parent_job == job.parent_job_id)):
+    # Of two children that end at the same moment, the second one sees that the first has ended.
+    held(HostQueueEntry, HostQueueEntry.job == job.parent_job_id)
+    if children_left(job.parent_job_id):
         return []
     return [wakes.suite_ended(job.parent_job_id, f"end of suite job {job.parent_job_id}")]
+
+
+def children_left(suite_id: int) -> bool:
+    """Whether a child of the suite job has an entry that is not final."""
+    return _incomplete(Job.select(Job.id).where(Job.parent_job == suite_id))
 
 
 def _incomplete(jobs: Any) -> bool:
@@ -105,6 +115,7 @@ def _incomplete(jobs: Any) -> bool:
     )
 
 
+@retried
 def abort(entry_ids: list[int], by: str, reason: str, now: datetime.datetime) -> tuple[list[int], list[Wake]]:
     """Abort entries and, transitively, those of child jobs (section 2.6). What is complete or aborted already is left.
 
@@ -178,22 +189,13 @@ def _children(entry_ids: set[int]) -> set[int]:
 
 def wanted(entry: HostQueueEntry) -> set[str]:
     """Every label that the entry's job depends on, and its metahost."""
-    names = {
-        name
-        for (name,) in Label.select(Label.name)
-        .join(JobDependencyLabel)
-        .where(JobDependencyLabel.job == entry.job_id)
-        .tuples()
-    }
-    if entry.meta_host_id is not None:
-        names.add(entry.meta_host.name)
-    return names
+    return {name for (name,) in _WANTED.rows(entry.job_id, entry.meta_host_id)}
 
 
 def queued_wake(entry: HostQueueEntry) -> Wake:
     """The wake of a queued entry."""
     bound = entry.meta_host_id is None
-    return wakes.entry_queued(entry.queue_key, entry.priority, bound, f"{short_name(entry.job)}, job {entry.job_id}")
+    return wakes.entry_queued(entry.queue_key, entry.priority, bound, shown(entry.job.name, entry.job_id))
 
 
 def waiting_wake(key: str) -> list[Wake]:
@@ -202,39 +204,91 @@ def waiting_wake(key: str) -> list[Wake]:
     return [] if entry is None else [queued_wake(entry)]
 
 
+def highest_priorities() -> dict[str, int]:
+    """The highest priority that waits in each queue, in one query."""
+    return dict(
+        HostQueueEntry.select(HostQueueEntry.queue_key, fn.MAX(HostQueueEntry.priority))
+        .where(
+            HostQueueEntry.status == EntryStatus.QUEUED.value,
+            HostQueueEntry.active == False,  # noqa: E712 - an SQL expression
+            HostQueueEntry.queue_key != "",
+        )
+        .group_by(HostQueueEntry.queue_key)
+        .tuples()
+    )
+
+
 def next_queued(key: str) -> HostQueueEntry | None:
     """The entry that a queue would serve next: highest priority, then oldest."""
     return next(waiting(key, 1), None)
 
 
 def waiting(key: str, page: int = 100) -> Iterator[HostQueueEntry]:
-    """The entries that wait in the queue *key*, in order of service, read from the index *page* rows at a time."""
-    here = (
+    """The entries that wait in the queue *key*, in order of service, with as much of them and of their jobs as a claim
+    needs. Read from the index, since mostly the first one is served, in pages that grow from one row to *page*."""
+    rung, size = _ABOVE_ALL, 1
+    while (rung := highest_priority(key, rung)) is not None:
+        after = 0
+        while True:
+            rows = _LINE.rows(key, rung, after, size)
+            yield from (_in_line(key, rung, *row) for row in rows)
+            if len(rows) < size:
+                break
+            after, size = rows[-1][0], min(8 * size, page)
+
+
+def _in_line(
+    key: str, priority: int, entry_id: int, meta_host: int | None, job_id: int, owner: str, name: str, run_verify: bool
+) -> HostQueueEntry:
+    job = Job(id=job_id, owner=owner, name=name, priority=priority, run_verify=bool(run_verify))
+    return HostQueueEntry(id=entry_id, job=job, meta_host=meta_host, queue_key=key, priority=priority)
+
+
+def highest_priority(key: str, below: int = _ABOVE_ALL) -> int | None:
+    """The highest priority under *below* of the entries that wait in the queue *key*; None when there is none."""
+    row = _HIGHEST.row(key, below)
+    return None if row is None else row[0]
+
+
+def _waiting_in(key: Any) -> Any:
+    return (
         (HostQueueEntry.status == EntryStatus.QUEUED.value)
         & (HostQueueEntry.active == False)  # noqa: E712 - an SQL expression
         & (HostQueueEntry.queue_key == key)
     )
-    below = here
-    while True:
-        rung = HostQueueEntry.select(fn.MAX(HostQueueEntry.priority)).where(below).scalar()
-        if rung is None:
-            return
-        after = 0
-        while True:
-            rows = list(
-                HostQueueEntry.select(HostQueueEntry, Job)
-                .join(Job)
-                .where(here, HostQueueEntry.priority == rung, HostQueueEntry.id > after)
-                .order_by(HostQueueEntry.id)
-                .limit(page)
-            )
-            yield from rows
-            if len(rows) < page:
-                break
-            after = rows[-1].id
-        below = here & (HostQueueEntry.priority < rung)
+
+
+_HIGHEST = Prepared(
+    lambda key, below: HostQueueEntry.select(fn.MAX(HostQueueEntry.priority)).where(
+        _waiting_in(key), HostQueueEntry.priority < below
+    )
+)
+_LINE = Prepared(
+    lambda key, priority, after, size: HostQueueEntry.select(
+        HostQueueEntry.id, HostQueueEntry.meta_host, Job.id, Job.owner, Job.name, Job.run_verify
+    )
+    .join(Job)
+    .where(_waiting_in(key), HostQueueEntry.priority == priority, HostQueueEntry.id > after)
+    .order_by(HostQueueEntry.id)
+    .limit(size)
+)
+_WANTED = Prepared(
+    lambda job_id, meta_host: (
+        Label.select(Label.name).join(JobDependencyLabel).where(JobDependencyLabel.job == job_id)
+        | Label.select(Label.name).where(Label.id == meta_host)
+    )
+)
+
+
+def shown(job_name: str | None, job_id: int) -> str:
+    """``sleeptest, job 12``: a job's entry for people."""
+    return f"{_last_part(job_name)}, job {job_id}"
 
 
 def short_name(job: Job) -> str:
     """The test's own name: the job's name without ``<build>/<suite>/``."""
-    return (job.name or "").rsplit("/", 1)[-1]
+    return _last_part(job.name)
+
+
+def _last_part(job_name: str | None) -> str:
+    return (job_name or "").rsplit("/", 1)[-1]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from autotest import errors
 from autotest.host_info import HostInfo
 from autotest.models.afe import (
+    EVERYONE,
     SYSTEM_USER,
+    AclGroup,
     AclGroupHost,
     Host,
     HostAttribute,
@@ -17,9 +20,11 @@ from autotest.models.afe import (
     Label,
     SpecialTask,
 )
-from autotest.models.database import transaction, utc_now
+from autotest.models.database import held, retried, transaction, utc_now
 from autotest.models.lab import Lab, Lease
-from autotest.scheduler import entries, labels, users
+from autotest.models.prepared import Prepared
+from autotest.scheduler import entries, labels, users, wakes
+from autotest.scheduler.labels import Queue
 from autotest.scheduler.matching import Candidate
 from autotest.scheduler.wakes import Wake
 from autotest.states import HostStatus, Protection, TaskKind
@@ -28,11 +33,14 @@ from autotest.states import HostStatus, Protection, TaskKind
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,252}")
 
 
+@retried
 def start_lab(name: str, worker: str, infos: Iterable[HostInfo], now: datetime.datetime) -> Lab:
     """Begin a new incarnation of the lab and bring its hosts into the inventory. Returns the lab."""
     with transaction():
         lab, _ = Lab.get_or_create(name=name)
-        Lab.update(incarnation=Lab.incarnation + 1, seen_at=now, worker=worker).where(Lab.id == lab.id).execute()
+        Lab.update(incarnation=Lab.incarnation + 1, started_at=now, seen_at=now, worker=worker).where(
+            Lab.id == lab.id
+        ).execute()
         for info in infos:
             put(info, lab)
         return Lab.get_by_id(lab.id)
@@ -46,10 +54,12 @@ def put(info: HostInfo, lab: Lab | None) -> Host:
     """
     if not _HOSTNAME.fullmatch(info.hostname):
         raise errors.ValidationError({"hostname": f"{info.hostname!r} is not a hostname"})
+    # One at a time changes the inventory: two labs that bring the same host meet here.
+    everyone = held(AclGroup, AclGroup.name == EVERYONE)
     host = Host.get_or_none(Host.hostname == info.hostname)
     if host is None:
         host = Host.create(hostname=info.hostname, protection=info.protection, lab=lab)
-        AclGroupHost.create(aclgroup=users.everyone(), host=host)
+        AclGroupHost.create(aclgroup=everyone, host=host)
     elif host.lab_id is not None and lab is not None and host.lab_id != lab.id and not host.invalid:
         raise errors.HostBusy(
             f"{info.hostname} belongs to lab {host.lab.name}; remove it there before lab {lab.name} may register it"
@@ -106,6 +116,7 @@ def info(host: Host) -> HostInfo:
     )
 
 
+@retried
 def lock(hostname: str, by: str, reason: str, now: datetime.datetime) -> None:
     """Keep new work off the host; what runs there goes on.
 
@@ -114,7 +125,7 @@ def lock(hostname: str, by: str, reason: str, now: datetime.datetime) -> None:
     if not reason.strip():
         raise errors.ValidationError({"reason": f"say why {hostname} is locked"})
     with transaction():
-        host = named(hostname)
+        host = held(Host, Host.id == named(hostname).id)
         if host.locked:
             holder = host.locked_by.login if host.locked_by else "somebody"
             raise errors.HostBusy(f"{hostname} is locked by {holder} ({host.lock_reason}); unlock it first")
@@ -123,6 +134,7 @@ def lock(hostname: str, by: str, reason: str, now: datetime.datetime) -> None:
         ).where(Host.id == host.id).execute()
 
 
+@retried
 def unlock(hostname: str) -> list[Wake]:
     """Let the host take work again. Raises ValidationError when it is not locked."""
     with transaction():
@@ -133,6 +145,7 @@ def unlock(hostname: str) -> list[Wake]:
         return freed([host.id])
 
 
+@retried
 def request_task(hostname: str, kind: TaskKind, by: str) -> int:
     """Ask for a Verify or a Repair of the host as soon as it is free. A task of that kind that already waits is
     returned instead of a second one (section 2.5). Returns the task's id."""
@@ -142,6 +155,7 @@ def request_task(hostname: str, kind: TaskKind, by: str) -> int:
 
 def queue_task(host_id: int, kind: TaskKind, by: str) -> int:
     """Like request_task, inside the caller's transaction."""
+    held(Host, Host.id == host_id)
     waiting = SpecialTask.get_or_none(
         SpecialTask.host == host_id,
         SpecialTask.task == kind.value,
@@ -179,27 +193,49 @@ def queue_again(task: SpecialTask | None, limit: int) -> bool:
     return True
 
 
-def free(lab_id: int, host_ids: Collection[int] | None = None) -> list[Candidate]:
-    """Hosts of the lab that may take new work: Ready, valid, unlocked, without open lease and without waiting task."""
+def free(lab_id: int, queue: Queue | None = None) -> list[Candidate]:
+    """Hosts of the lab that may take new work: Ready, valid, unlocked, without open lease and without waiting task.
+
+    With *queue* only those that it accepts. A drained lab has none.
+    """
+    if queue is None:
+        rows = _FREE.rows(lab_id, [])
+    elif queue.host_id is None:
+        rows = _FREE.rows(lab_id, sorted(queue.labels))
+    else:
+        rows = _FREE_BY_NAME.rows(lab_id, sorted(queue.labels), queue.host_id)
+    carried = labels.of_hosts([host_id for host_id, _ in rows])
+    return [Candidate(host_id, hostname, carried.get(host_id, frozenset())) for host_id, hostname in rows]
+
+
+def _free(lab_id: Any, names: Iterable[Any]) -> Any:
+    """A query for the free hosts of the lab that carry all labels of *names*."""
     leased = Lease.select(Lease.host).where(Lease.released_at.is_null())
     # Both values of is_active are named so that the index on (is_active, is_complete) serves; tasks are kept for ever.
     tasks = SpecialTask.select(SpecialTask.host).where(
         SpecialTask.is_active.in_([True, False]),
         SpecialTask.is_complete == False,  # noqa: E712 - an SQL expression
     )
-    query = Host.select(Host.id, Host.hostname).where(
-        Host.lab == lab_id,
-        Host.status == HostStatus.READY.value,
-        Host.locked == False,  # noqa: E712 - an SQL expression
-        Host.invalid == False,  # noqa: E712
-        Host.id.not_in(leased),
-        Host.id.not_in(tasks),
+    query = (
+        Host.select(Host.id, Host.hostname)
+        .join(Lab)
+        .where(
+            Host.lab == lab_id,
+            Lab.drained == False,  # noqa: E712 - an SQL expression
+            Host.status == HostStatus.READY.value,
+            Host.locked == False,  # noqa: E712
+            Host.invalid == False,  # noqa: E712
+            Host.id.not_in(leased),
+            Host.id.not_in(tasks),
+        )
     )
-    if host_ids is not None:
-        query = query.where(Host.id.in_(list(host_ids)))
-    rows = list(query.tuples())
-    carried = labels.of_hosts([host_id for host_id, _ in rows])
-    return [Candidate(host_id, hostname, carried.get(host_id, frozenset())) for host_id, hostname in rows]
+    for name in names:
+        query = query.where(Host.id.in_(labels.carriers(name)))
+    return query
+
+
+_FREE = Prepared(_free)
+_FREE_BY_NAME = Prepared(lambda lab_id, names, host_id: _free(lab_id, names).where(Host.id == host_id))
 
 
 def freed(host_ids: Collection[int]) -> list[Wake]:
@@ -208,7 +244,10 @@ def freed(host_ids: Collection[int]) -> list[Wake]:
     woken = []
     for queue in labels.busy_queues():
         if any(queue.accepts(host_id, carried.get(host_id, ())) for host_id in host_ids):
-            woken += entries.waiting_wake(queue.key)
+            priority = entries.highest_priority(queue.key)
+            if priority is not None:
+                shown = ", ".join(sorted(queue.labels))
+                woken.append(wakes.queue_waits(queue.key, priority, queue.host_id is not None, shown))
     return woken
 
 

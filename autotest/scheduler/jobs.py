@@ -6,6 +6,9 @@ import dataclasses
 import datetime
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+from peewee import Model, chunked
 
 from autotest import errors
 from autotest.models.afe import (
@@ -17,12 +20,14 @@ from autotest.models.afe import (
     JobKeyval,
     Label,
 )
-from autotest.models.database import transaction
+from autotest.models.database import retried, transaction
 from autotest.models.lab import Lease
 from autotest.scheduler import entries, labels, users, wakes
 from autotest.scheduler.wakes import Wake
 from autotest.states import ControlType, EntryStatus, HostStatus, Priority
 
+#: Rows of one INSERT; a statement of SQLite takes 32,766 values.
+_ROWS = 500
 _KEY, _VALUE = JobKeyval.key.max_length, JobKeyval.value.max_length
 _NAME, _LABEL = Job.name.max_length, Label.name.max_length
 #: What a keyval file can hold as a key.
@@ -49,6 +54,7 @@ class JobSpec:
     parent_job_id: int | None = None
 
 
+@retried
 def create(spec: JobSpec, now: datetime.datetime) -> tuple[int, list[Wake]]:
     """Check *spec* and write the job. Returns its id and the wakes of its entries.
 
@@ -66,25 +72,32 @@ def create(spec: JobSpec, now: datetime.datetime) -> tuple[int, list[Wake]]:
 def insert(spec: JobSpec, now: datetime.datetime) -> Job:
     """Write the job's own rows, without a check. Runs inside the caller's transaction."""
     users.named(spec.owner)
-    job = Job.create(
-        owner=spec.owner,
-        name=spec.name,
-        priority=spec.priority,
-        control_file=spec.control_file,
-        control_type=int(spec.control_type),
-        created_on=now,
-        timeout_mins=spec.timeout_mins,
-        max_runtime_mins=spec.max_runtime_mins,
-        run_verify=spec.run_verify,
-        parent_job=spec.parent_job_id,
-    )
+    job = Job.create(**_job_row(spec, now))
     if spec.keyvals:
-        rows = [{"job": job.id, "key": key, "value": str(value)} for key, value in spec.keyvals.items()]
-        JobKeyval.insert_many(rows).execute()
+        JobKeyval.insert_many(_keyval_rows(job.id, spec)).execute()
     needed = labels.rows_for(spec.dependencies)
     if needed:
         JobDependencyLabel.insert_many([{"job": job.id, "label": label} for label in needed.values()]).execute()
     return job
+
+
+def _job_row(spec: JobSpec, now: datetime.datetime) -> dict[str, Any]:
+    return {
+        "owner": spec.owner,
+        "name": spec.name,
+        "priority": spec.priority,
+        "control_file": spec.control_file,
+        "control_type": int(spec.control_type),
+        "created_on": now,
+        "timeout_mins": spec.timeout_mins,
+        "max_runtime_mins": spec.max_runtime_mins,
+        "run_verify": spec.run_verify,
+        "parent_job": spec.parent_job_id,
+    }
+
+
+def _keyval_rows(job_id: int, spec: JobSpec) -> list[dict[str, Any]]:
+    return [{"job": job_id, "key": key, "value": str(value)} for key, value in spec.keyvals.items()]
 
 
 def insert_entries(job: Job, spec: JobSpec, bound: Sequence[Host]) -> list[HostQueueEntry]:
@@ -105,6 +118,46 @@ def insert_entries(job: Job, spec: JobSpec, bound: Sequence[Host]) -> list[HostQ
         labels.register(queue)
         made.append(HostQueueEntry.create(job=job, meta_host=ids[name], queue_key=queue.key, priority=job.priority))
     return made
+
+
+def insert_children(parent: Job, specs: Sequence[JobSpec], now: datetime.datetime) -> list[tuple[int, Wake]]:
+    """Write many jobs of one parent, each with an entry for its only metahost, in a few statements for all of them.
+
+    The parent has no children yet. Returns the id and the wake of each, in the order of *specs*. Runs inside the
+    caller's transaction.
+    """
+    _insert_all(Job, [_job_row(spec, now) for spec in specs])
+    # Within one statement, and so within the transaction, ids rise in the order of the rows.
+    rows = Job.select(Job.id).where(Job.parent_job == parent.id).order_by(Job.id).tuples()
+    ids = [job_id for (job_id,) in rows]
+    of_label = labels.rows_for({name for spec in specs for name in (*spec.dependencies, *spec.meta_hosts)})
+    wishes = [frozenset({*spec.dependencies, *spec.meta_hosts}) for spec in specs]
+    queues = {wish: labels.queue_of(wish) for wish in set(wishes)}
+    for queue in queues.values():
+        labels.register(queue)
+    children = list(zip(ids, specs, [queues[wish] for wish in wishes], strict=True))
+    _insert_all(JobKeyval, [row for job_id, spec, _ in children for row in _keyval_rows(job_id, spec)])
+    _insert_all(
+        JobDependencyLabel,
+        [{"job": job_id, "label": of_label[name]} for job_id, spec, _ in children for name in set(spec.dependencies)],
+    )
+    _insert_all(
+        HostQueueEntry,
+        [
+            {"job": job_id, "meta_host": of_label[name], "queue_key": queue.key, "priority": spec.priority}
+            for job_id, spec, queue in children
+            for (name,) in [spec.meta_hosts]
+        ],
+    )
+    return [
+        (job_id, wakes.entry_queued(queue.key, spec.priority, False, entries.shown(spec.name, job_id)))
+        for job_id, spec, queue in children
+    ]
+
+
+def _insert_all(row: type[Model], values: Sequence[Mapping[str, Any]]) -> None:
+    for some in chunked(values, _ROWS):
+        row.insert_many(some).execute()
 
 
 def _revive(bound: Sequence[Host]) -> None:
@@ -192,6 +245,7 @@ def _check_inventory(
         raise errors.NoEligibleHost({"meta_hosts": f"No hosts within {within} {wish}."})
 
 
+@retried
 def reprioritize(job_id: int, priority: int) -> list[Wake]:
     """Change the priority of a job's waiting entries; they are woken at the new step."""
     with transaction():

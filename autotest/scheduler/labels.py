@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from autotest.host_info import is_version
 from autotest.models.afe import Host, HostLabel, HostQueueEntry, Label
 from autotest.models.lab import LabelQueue
+from autotest.models.prepared import Prepared
 from autotest.states import EntryStatus
 
 #: Labels that ask for an action and never restrict hosts (control-files-and-suites.md section 7.2).
 ACTIONS = frozenset({"skip_provision", "cleanup-reboot", "rpm", "modem_repair"})
+
+
+_CARRIED = (
+    HostLabel.select(HostLabel.host, Label.name)
+    .join(Label)
+    .switch(HostLabel)
+    .join(Host)
+    .where(Host.invalid == False, Label.invalid == False)  # noqa: E712 - an SQL expression
+)
+_CARRIED_BY_ALL = Prepared(lambda: _CARRIED)
+_CARRIED_BY = Prepared(lambda host_ids: _CARRIED.where(HostLabel.host.in_(host_ids)))
+_QUEUES = LabelQueue.select(LabelQueue.key, LabelQueue.labels, LabelQueue.host)
+_BUSY = Prepared(lambda: _QUEUES.where(LabelQueue.busy == True))  # noqa: E712 - an SQL expression
+_NAMED = Prepared(lambda key: _QUEUES.where(LabelQueue.key == key))
 
 
 class Queue(NamedTuple):
@@ -80,33 +96,32 @@ def mark_busy(keys: Collection[str] | None = None) -> None:
 
 def busy_queues() -> list[Queue]:
     """Every queue that had entries when it was last looked at."""
-    return [
-        Queue(row.key, frozenset(json.loads(row.labels)), row.host_id)
-        for row in LabelQueue.select().where(LabelQueue.busy == True)  # noqa: E712 - an SQL expression
-    ]
+    return [_queue(*row) for row in _BUSY.rows()]
 
 
 def queue_named(key: str) -> Queue | None:
     """The queue called *key*, or None."""
-    row = LabelQueue.get_or_none(LabelQueue.key == key)
-    return row and Queue(row.key, frozenset(json.loads(row.labels)), row.host_id)
+    row = _NAMED.row(key)
+    return _queue(*row) if row is not None else None
+
+
+@functools.lru_cache(maxsize=4096)
+def _queue(key: str, names: str, host_id: int | None) -> Queue:
+    return Queue(key, frozenset(json.loads(names)), host_id)
 
 
 def of_hosts(host_ids: Collection[int] | None = None) -> dict[int, frozenset[str]]:
     """The labels of each host in *host_ids*, or of every valid host."""
-    query = (
-        HostLabel.select(HostLabel.host, Label.name)
-        .join(Label)
-        .switch(HostLabel)
-        .join(Host)
-        .where(Host.invalid == False, Label.invalid == False)  # noqa: E712 - an SQL expression
-    )
-    if host_ids is not None:
-        query = query.where(HostLabel.host.in_(list(host_ids)))
+    rows = _CARRIED_BY_ALL.rows() if host_ids is None else _CARRIED_BY.rows(list(host_ids))
     found: dict[int, set[str]] = defaultdict(set)
-    for host_id, name in query.tuples():
+    for host_id, name in rows:
         found[host_id].add(name)
     return {host_id: frozenset(names) for host_id, names in found.items()}
+
+
+def carriers(name: str) -> Any:
+    """A query for the ids of the hosts that carry the label *name*."""
+    return HostLabel.select(HostLabel.host).join(Label).where(Label.name == name, Label.invalid == False)  # noqa: E712
 
 
 def rows_for(names: Iterable[str]) -> dict[str, int]:
@@ -120,8 +135,11 @@ def rows_for(names: Iterable[str]) -> dict[str, int]:
         Label.id.in_(list(known.values())),
         Label.invalid == True,  # noqa: E712 - an SQL expression
     ).execute()
-    for name in sorted(wanted - set(known)):
-        known[name] = Label.insert(name=name).execute()
+    fresh = sorted(wanted - set(known))
+    if fresh:
+        # Somebody else may make the same ones now: the unique index lets one of us go first.
+        Label.insert_many([{"name": name} for name in fresh]).on_conflict_ignore().execute()
+        known |= dict(Label.select(Label.name, Label.id).where(Label.name.in_(fresh)).tuples())
     return known
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import datetime
 import enum
-from collections.abc import Collection
+import itertools
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 import peewee
@@ -22,8 +23,9 @@ from autotest.models.afe import (
     Label,
     SpecialTask,
 )
-from autotest.models.database import transaction
+from autotest.models.database import holding, retried, transaction, utc_now
 from autotest.models.lab import Lab, Lease
+from autotest.models.prepared import Prepared
 from autotest.scheduler import entries, hosts, labels, matching, users, wakes
 from autotest.scheduler.labels import Queue
 from autotest.scheduler.matching import Candidate
@@ -48,6 +50,7 @@ class Claim(NamedTuple):
     wakes: tuple[Wake, ...] = ()
 
 
+@retried
 def claim(lab: Lab, key: str, now: datetime.datetime, due_in: datetime.timedelta) -> Claim:
     """Give the best queued entry of the queue *key* a free host of *lab*, in one transaction.
 
@@ -55,58 +58,68 @@ def claim(lab: Lab, key: str, now: datetime.datetime, due_in: datetime.timedelta
     (ACL, ineligible rows and only_if_needed labels decide here).
     """
     with transaction():
+        is_served = _serves(lab)
         queue = labels.queue_named(key)
-        if queue is None or entries.next_queued(key) is None:
+        line = entries.waiting(key)
+        first = next(line, None) if queue is not None else None
+        if queue is None or first is None:
             labels.mark_idle([key])
             return Claim(Found.NO_ENTRY)
-        lease = _serve(lab, queue, now + due_in) if _serves(lab) else None
-        if lease is None:
+        if not is_served:
             return Claim(Found.NO_HOST)
-        return Claim(Found.GRANTED, lease.id, lease.host_id, (step_wake(lease, lab.name),))
+        return _serve(lab, queue, itertools.chain([first], line), now + due_in)
 
 
 def _serves(lab: Lab) -> bool:
-    """False once a newer worker serves the lab: this one gets no more work."""
-    return bool(Lab.get_by_id(lab.id).incarnation == lab.incarnation)
+    """False once a newer worker serves the lab, and while the lab is drained: this worker gets no more work.
+
+    The lab stays held: one claim at a time chooses among its hosts, so that none chooses what another one has taken.
+    """
+    return _SERVED.row(lab.id, lab.incarnation) is not None
 
 
-def _serve(lab: Lab, queue: Queue, due_at: datetime.datetime) -> Lease | None:
-    """A lease for the first entry of *queue* that a free host of *lab* may serve."""
-    free = _candidates(lab, queue)
-    if not free:
-        return None
+def _serve(lab: Lab, queue: Queue, line: Iterable[HostQueueEntry], due_at: datetime.datetime) -> Claim:
+    """A lease for the first entry of the *line* of *queue* that a free host of *lab* may serve."""
     others = [each for each in labels.busy_queues() if each.key != queue.key]
+    free = _candidates(lab, queue, others)
+    if not free:
+        return Claim(Found.NO_HOST)
     host_ids = [host.host_id for host in free]
-    refused = set(
-        IneligibleHostQueue.select(IneligibleHostQueue.job, IneligibleHostQueue.host)
-        .where(IneligibleHostQueue.host.in_(host_ids))
-        .tuples()
-    )
     allowed: dict[str, set[int]] = {}
-    for entry in entries.waiting(queue.key):
+    refused: dict[int, set[int]] = {}
+    for entry in line:
         owner = entry.job.owner or ""
         if owner not in allowed:
             allowed[owner] = users.may_use(owner, host_ids)
-        fitting = [
-            host
-            for host in free
-            if host.host_id in allowed[owner]
-            and (queue.host_id is not None or (entry.job_id, host.host_id) not in refused)
-        ]
-        lease = _assign_best(lab, entry, fitting, others, due_at)
-        if lease is not None:
-            return lease
-    return None
+        if entry.job_id not in refused:
+            refused[entry.job_id] = _refused(entry, queue)
+        usable = allowed[owner] - refused[entry.job_id]
+        fitting = [host for host in free if host.host_id in usable]
+        claim = _assign_best(lab, entry, fitting, others, due_at) if fitting else None
+        if claim is not None:
+            return claim
+    return Claim(Found.NO_HOST)
+
+
+def _refused(entry: HostQueueEntry, queue: Queue) -> set[int]:
+    """Hosts that the entry's job may not take again; an entry that names its host takes it all the same."""
+    if queue.host_id is not None:
+        return set()
+    return {host_id for (host_id,) in _REFUSED.rows(entry.job_id)}
 
 
 def _assign_best(
     lab: Lab, entry: HostQueueEntry, fitting: list[Candidate], others: list[Queue], due_at: datetime.datetime
-) -> Lease | None:
-    versions = labels.versions(entries.wanted(entry)) if fitting else frozenset()
-    while (host := matching.choose(fitting, versions, others)) is not None:
+) -> Claim | None:
+    wanted = entries.wanted(entry)
+    while (host := matching.choose(fitting, labels.versions(wanted), others)) is not None:
         try:
             with transaction():
-                return _assign(lab, entry, host, due_at)
+                lease = _assign(lab, entry, host, wanted, due_at)
+            if lease is None:
+                return None
+            wake = wakes.step_due(lab.name, lease.id, Step(lease.step), _shown(entry.job, host.hostname))
+            return Claim(Found.GRANTED, lease.id, host.host_id, (wake,))
         except peewee.IntegrityError:
             # The schema keeps promise 2: another claim has this host.
             fitting.remove(host)
@@ -115,9 +128,6 @@ def _assign_best(
 
 def grant_tasks(lab: Lab, now: datetime.datetime, due_in: datetime.timedelta) -> list[Wake]:
     """Lease free hosts to the tasks that wait for them (repair before verify, then by id; section 2.5)."""
-    woken: list[Wake] = []
-    if not _serves(lab):
-        return woken
     waiting = (
         SpecialTask.select(SpecialTask, Host)
         .join(Host)
@@ -131,34 +141,29 @@ def grant_tasks(lab: Lab, now: datetime.datetime, due_in: datetime.timedelta) ->
         )
     )
     order = [TaskKind.REPAIR, TaskKind.VERIFY, TaskKind.PROVISION]
-    for task in sorted(waiting, key=lambda task: (order.index(TaskKind(task.task)), task.id)):
-        try:
-            with transaction():
-                if Lease.select().where(Lease.host == task.host_id, Lease.released_at.is_null()).exists():
-                    continue
-                step = STEP_OF[TaskKind(task.task)]
-                lease = grant(lab, task.host_id, None, task.id, step, now + due_in)
-        except peewee.IntegrityError:
-            continue
-        woken.append(step_wake(lease, lab.name))
-    return woken
+    granted = [
+        _grant_task(lab, task, now + due_in)
+        for task in sorted(waiting, key=lambda task: (order.index(TaskKind(task.task)), task.id))
+    ]
+    return [step_wake(lease, lab.name) for lease in granted if lease is not None]
+
+
+@retried
+def _grant_task(lab: Lab, task: SpecialTask, due_at: datetime.datetime) -> Lease | None:
+    with transaction():
+        if not _serves(lab) or Lease.select().where(Lease.host == task.host_id, Lease.released_at.is_null()).exists():
+            return None
+        return grant(lab, task.host_id, None, task.id, STEP_OF[TaskKind(task.task)], due_at)
 
 
 def grant(
     lab: Lab, host_id: int, entry_id: int | None, task_id: int | None, step: Step, due_at: datetime.datetime
 ) -> Lease:
     """Open a lease. Raises IntegrityError while another is open. Runs inside the caller's transaction."""
-    lease = Lease.create(
-        host=host_id,
-        lab=lab.id,
-        incarnation=lab.incarnation,
-        entry=entry_id,
-        task=task_id,
-        step=step.value,
-        due_at=due_at,
-    )
-    Host.update(leased=True).where(Host.id == host_id).execute()
-    return lease
+    fields = {"host": host_id, "lab": lab.id, "incarnation": lab.incarnation, "entry": entry_id, "task": task_id}
+    token = _OPEN.inserted(*fields.values(), step.value, due_at, utc_now())
+    _SHOW_LEASED.changed(host_id)
+    return Lease(id=token, step=step.value, due_at=due_at, **fields)
 
 
 def release(lease: Lease, reason: str, now: datetime.datetime) -> bool:
@@ -180,6 +185,7 @@ def next_step(lease: Lease, step: Step, due_at: datetime.datetime, task_id: int 
     ).execute()
 
 
+@retried
 def beat(tokens: Collection[int]) -> set[int]:
     """One sign of life for every step that runs. Returns the tokens that are still open: the others are lost."""
     if not tokens:
@@ -202,24 +208,29 @@ def step_wake(lease: Lease, lab_name: str) -> Wake:
     if lease.entry_id is None:
         what = f"{lease.step} of {host.hostname}"
     else:
-        job = HostQueueEntry.get_by_id(lease.entry_id).job
-        what = f"{entries.short_name(job)} on {host.hostname}, job {job.id}"
+        what = _shown(HostQueueEntry.get_by_id(lease.entry_id).job, host.hostname)
     return wakes.step_due(lab_name, lease.id, Step(lease.step), what)
 
 
-def _candidates(lab: Lab, queue: Queue) -> list[Candidate]:
-    free = hosts.free(lab.id, None if queue.host_id is None else [queue.host_id])
-    fitting = [host for host in free if queue.accepts(host.host_id, host.labels)]
+def _shown(job: Job, hostname: str) -> str:
+    return f"{entries.short_name(job)} on {hostname}, job {job.id}"
+
+
+def _candidates(lab: Lab, queue: Queue, others: list[Queue]) -> list[Candidate]:
+    fitting = hosts.free(lab.id, queue)
     if queue.host_id is not None or not fitting:
         return fitting
-    spoken_for = _spoken_for(fitting)
-    rare = {name for (name,) in Label.select(Label.name).where(Label.only_if_needed == True).tuples()}  # noqa: E712
+    named = {each.host_id for each in others}
+    spoken_for = _spoken_for([host for host in fitting if host.host_id in named])
+    rare = {name for (name,) in _RARE.rows()}
     return [host for host in fitting if host.host_id not in spoken_for and not (host.labels & rare) - queue.labels]
 
 
 def _spoken_for(free: list[Candidate]) -> set[int]:
     """Hosts that an entry waits for by name and may use: such entries go first whatever their priority, so that people
     who name a host do not starve."""
+    if not free:
+        return set()
     carried = {host.host_id: host.labels for host in free}
     named = (
         HostQueueEntry.select(HostQueueEntry.host, HostQueueEntry.queue_key, Job.owner)
@@ -240,27 +251,17 @@ def _spoken_for(free: list[Candidate]) -> set[int]:
     return found
 
 
-def _assign(lab: Lab, entry: HostQueueEntry, host: Candidate, due_at: datetime.datetime) -> Lease | None:
-    taken = (
-        HostQueueEntry.update(host=host.host_id, active=True, reason="")
-        .where(
-            HostQueueEntry.id == entry.id,
-            HostQueueEntry.status == EntryStatus.QUEUED.value,
-            HostQueueEntry.active == False,  # noqa: E712 - an SQL expression
-            HostQueueEntry.aborted == False,  # noqa: E712
-        )
-        .execute()
-    )
-    if not taken:
+def _assign(
+    lab: Lab, entry: HostQueueEntry, host: Candidate, wanted: set[str], due_at: datetime.datetime
+) -> Lease | None:
+    if not _TAKE.changed(entry.id, host.host_id):
         return None
-    IneligibleHostQueue.insert(job=entry.job_id, host=host.host_id).on_conflict_ignore().execute()
-    kind = first_task(entry, host)
+    _REFUSE.inserted(entry.job_id, host.host_id)
+    kind = first_task(entry, host, wanted)
     task_id = None
     if kind is not None:
-        requested_by = users.named(entry.job.owner)
-        task_id = SpecialTask.create(
-            host=host.host_id, task=kind.value, queue_entry=entry.id, requested_by=requested_by
-        ).id
+        requested_by = users.id_of(entry.job.owner)
+        task_id = _ORDER.inserted(host.host_id, kind.value, entry.id, requested_by, utc_now())
     else:
         entries.advance(entry.id, EntryStatus.QUEUED, EntryStatus.PENDING)
         entries.advance(entry.id, EntryStatus.PENDING, EntryStatus.STARTING)
@@ -268,16 +269,53 @@ def _assign(lab: Lab, entry: HostQueueEntry, host: Candidate, due_at: datetime.d
     return grant(lab, host.host_id, entry.id, task_id, STEP_OF[kind] if kind else Step.RUN_TEST, due_at)
 
 
-def first_task(entry: HostQueueEntry, host: Candidate) -> TaskKind | None:
-    """What is done to the host before the entry may run on it (section 2.5, without the tasks of the lab issue)."""
-    wanted = entries.wanted(entry)
+def first_task(entry: HostQueueEntry, host: Candidate, wanted: set[str]) -> TaskKind | None:
+    """What is done to the host before the entry, which wants these labels, may run on it (section 2.5, without the
+    tasks of the lab issue)."""
     missing = labels.versions(wanted) - host.labels
     if missing and "skip_provision" not in wanted and _provisioner(host.host_id):
         return TaskKind.PROVISION
-    protection = Host.get_by_id(host.host_id).protection
-    if entry.job.run_verify and protection != Protection.DO_NOT_VERIFY:
-        return TaskKind.VERIFY
-    return None
+    if not entry.job.run_verify:
+        return None
+    (protection,) = _PROTECTION.row(host.host_id) or (Protection.NO_PROTECTION,)
+    return None if protection == Protection.DO_NOT_VERIFY else TaskKind.VERIFY
+
+
+_SERVED = Prepared(
+    lambda lab_id, incarnation: holding(
+        Lab.select(Lab.id).where(Lab.id == lab_id, Lab.incarnation == incarnation, Lab.drained == False)  # noqa: E712
+    )
+)
+_RARE = Prepared(lambda: Label.select(Label.name).where(Label.only_if_needed == True))  # noqa: E712
+_PROTECTION = Prepared(lambda host_id: Host.select(Host.protection).where(Host.id == host_id))
+_REFUSED = Prepared(lambda job: IneligibleHostQueue.select(IneligibleHostQueue.host).where(IneligibleHostQueue.job == job))
+_REFUSE = Prepared(lambda job, host: IneligibleHostQueue.insert(job=job, host=host).on_conflict_ignore())
+_TAKE = Prepared(
+    lambda entry_id, host: HostQueueEntry.update(host=host, active=True, reason="").where(
+        HostQueueEntry.id == entry_id,
+        HostQueueEntry.status == EntryStatus.QUEUED.value,
+        HostQueueEntry.active == False,  # noqa: E712 - an SQL expression
+        HostQueueEntry.aborted == False,  # noqa: E712
+    )
+)
+_ORDER = Prepared(
+    lambda host, kind, entry_id, requested_by, now: SpecialTask.insert(
+        host=host, task=kind, queue_entry=entry_id, requested_by=requested_by, time_requested=now
+    )
+)
+_OPEN = Prepared(
+    lambda host, lab, incarnation, entry, task, step, due_at, now: Lease.insert(
+        host=host,
+        lab=lab,
+        incarnation=incarnation,
+        entry=entry,
+        task=task,
+        step=step,
+        due_at=due_at,
+        granted_at=now,
+    )
+)
+_SHOW_LEASED = Prepared(lambda host: Host.update(leased=True).where(Host.id == host))
 
 
 def _provisioner(host_id: int) -> str:

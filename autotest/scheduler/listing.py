@@ -27,7 +27,7 @@ from autotest.models.afe import (
     User,
 )
 from autotest.models.lab import Lab, LabelQueue, Lease
-from autotest.scheduler import entries, hosts, labels, users, waiting
+from autotest.scheduler import entries, hosts, labels, labs, users, waiting
 from autotest.scheduler.labels import Queue
 from autotest.scheduler.waiting import Holder, HostState
 from autotest.states import EntryStatus
@@ -269,6 +269,7 @@ def states(now: datetime.datetime, host_id: int | None = None) -> list[HostState
             locked_by=row.locked_by.login if row.locked_by else "",
             lock_reason=row.lock_reason,
             lab=row.lab.name if row.lab else "",
+            drained=labs.drain_of(row.lab) if row.lab else "",
             silent_s=(now - row.lab.seen_at).total_seconds() if row.lab and row.lab.seen_at else None,
             holder=holders.get(row.id),
             task=tasks.get(row.id, ""),

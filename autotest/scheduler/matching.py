@@ -22,11 +22,16 @@ def choose(
 ) -> Candidate | None:
     """The host to take: one that already carries most of the wanted versions, then the one that can serve the fewest
     of the waiting *queues*, so that scarce hosts stay free, then natural hostname order (section 3.2)."""
+    fitting = list(candidates)
+    for_any = [queue.labels for queue in queues if queue.host_id is None]
+    for_one = [queue for queue in queues if queue.host_id is not None]
+    # Labs have many hosts of few kinds: each kind is compared with the queues once.
+    uses = {kind: sum(labels <= kind for labels in for_any) for kind in {host.labels for host in fitting}}
     return min(
-        candidates,
+        fitting,
         key=lambda host: (
             -len(wanted_versions & host.labels),
-            sum(queue.accepts(host.host_id, host.labels) for queue in queues),
+            uses[host.labels] + sum(queue.accepts(host.host_id, host.labels) for queue in for_one),
             natural_order(host.hostname),
         ),
         default=None,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 
 from autotest.models.afe import SYSTEM_USER, Host, HostQueueEntry, SpecialTask
-from autotest.models.database import transaction
+from autotest.models.database import held, retried, transaction
 from autotest.models.lab import Lab, Lease
 from autotest.scheduler import entries, hosts, leases, retreat, steps
 from autotest.scheduler.wakes import Wake
@@ -21,6 +21,7 @@ from autotest.states import HostStatus, Step, TaskKind
 _POKES = 2
 
 
+@retried
 def take_back(
     token: int, reason: str, settings: Settings, now: datetime.datetime, seen: Lease | None = None
 ) -> list[Wake]:
@@ -32,11 +33,11 @@ def take_back(
     with transaction():
         if seen is not None and not _still(seen):
             return []
-        lease = Lease.get_or_none(Lease.id == token, Lease.released_at.is_null())
+        lease = held(Lease, Lease.id == token, Lease.released_at.is_null())
         if lease is None or not leases.release(lease, reason, now):
             return []
         began = lease.due_at is None
-        entry = HostQueueEntry.get_or_none(HostQueueEntry.id == lease.entry_id)
+        entry = held(HostQueueEntry, HostQueueEntry.id == lease.entry_id)
         task = retreat.end_task(lease, success=False, now=now, aborted=True)
         host = Host.get_by_id(lease.host_id)
         Host.update(status=HostStatus.READY.value).where(Host.id == host.id).execute()
@@ -80,6 +81,13 @@ def predecessors(lab: Lab, settings: Settings, now: datetime.datetime) -> list[W
     for lease in leases.open_leases(lab.id):
         if lease.incarnation < lab.incarnation:
             woken += take_back(lease.id, f"the worker of lab {lab.name} was restarted", settings, now)
+    _put_right(lab, now)
+    return woken
+
+
+@retried
+def _put_right(lab: Lab, now: datetime.datetime) -> None:
+    """Hosts and tasks of the lab that say something goes on, where no lease is open."""
     with transaction():
         held = Lease.select(Lease.host).where(Lease.released_at.is_null())
         idle = (HostStatus.READY.value, HostStatus.REPAIR_FAILED.value)
@@ -96,7 +104,6 @@ def predecessors(lab: Lab, settings: Settings, now: datetime.datetime) -> list[W
         SpecialTask.update(is_active=False, is_complete=True, is_aborted=True, time_finished=now).where(
             orphaned, SpecialTask.queue_entry.is_null(False)
         ).execute()
-    return woken
 
 
 def overdue(lab: Lab, settings: Settings, now: datetime.datetime) -> list[Wake]:
@@ -107,12 +114,17 @@ def overdue(lab: Lab, settings: Settings, now: datetime.datetime) -> list[Wake]:
         if lease.pokes >= _POKES:
             woken += take_back(lease.id, f"nobody began {lease.step}", settings, now, seen=lease)
             continue
-        with transaction():
-            Lease.update(pokes=lease.pokes + 1, due_at=now + due_in(settings)).where(
-                Lease.id == lease.id, Lease.due_at == lease.due_at, Lease.released_at.is_null()
-            ).execute()
+        _poke(lease, now + due_in(settings))
         woken.append(leases.step_wake(lease, lab.name))
     return woken
+
+
+@retried
+def _poke(lease: Lease, due_at: datetime.datetime) -> None:
+    with transaction():
+        Lease.update(pokes=lease.pokes + 1, due_at=due_at).where(
+            Lease.id == lease.id, Lease.due_at == lease.due_at, Lease.released_at.is_null()
+        ).execute()
 
 
 def aborted(lab: Lab, now: datetime.datetime) -> tuple[list[int], list[Wake]]:

@@ -15,7 +15,7 @@ from autotest import states
 from autotest.host_info import HostInfo
 from autotest.job_file import JobFile, StepOutcome
 from autotest.models.afe import SYSTEM_USER, Host, HostQueueEntry, Job, JobKeyval, SpecialTask
-from autotest.models.database import transaction
+from autotest.models.database import held, retried, transaction
 from autotest.models.lab import Lease
 from autotest.scheduler import builds, entries, hosts, labels, leases, retreat
 from autotest.scheduler.wakes import Wake
@@ -63,6 +63,7 @@ class Ended(NamedTuple):
         return self.outcome.reason if self.outcome is not None else ""
 
 
+@retried
 def begin(token: int, step: Step, settings: Settings, now: datetime.datetime) -> tuple[Work | None, list[Wake]]:
     """Begin the step that the lease waits for. No Work: the lease is gone, or somebody began before, or an abort came.
 
@@ -73,7 +74,7 @@ def begin(token: int, step: Step, settings: Settings, now: datetime.datetime) ->
         if lease is None or not _take(lease, step):
             return None, []
         host = Host.get_by_id(lease.host_id)
-        entry = HostQueueEntry.get_or_none(HostQueueEntry.id == lease.entry_id)
+        entry = held(HostQueueEntry, HostQueueEntry.id == lease.entry_id)
         if entry is not None and entry.aborted:
             return None, _give_up(lease, entry, host, now)
         info = hosts.info(host)
@@ -82,6 +83,7 @@ def begin(token: int, step: Step, settings: Settings, now: datetime.datetime) ->
         return _begin_task(lease, entry, host, info, settings, now), []
 
 
+@retried
 def end(token: int, step: Step, ended: Ended, settings: Settings, now: datetime.datetime) -> list[Wake]:
     """Write down how the step ended and what follows. A lease that was taken back meanwhile changes nothing."""
     with transaction():
@@ -89,7 +91,7 @@ def end(token: int, step: Step, ended: Ended, settings: Settings, now: datetime.
             return []
         lease = Lease.get_by_id(token)
         host = Host.get_by_id(lease.host_id)
-        entry = HostQueueEntry.get_or_none(HostQueueEntry.id == lease.entry_id)
+        entry = held(HostQueueEntry, HostQueueEntry.id == lease.entry_id)
         if step is Step.RUN_TEST:
             return _end_run(lease, entry, host, ended, settings, now)
         if step is Step.REPAIR:
@@ -97,11 +99,12 @@ def end(token: int, step: Step, ended: Ended, settings: Settings, now: datetime.
         return _end_pre_job(lease, entry, host, ended, settings, now)
 
 
+@retried
 def give_up(token: int, step: Step, now: datetime.datetime) -> list[Wake]:
     """End the aborted entry of a lease whose step has not begun. Does nothing when somebody began it meanwhile."""
     with transaction():
-        lease = Lease.get_or_none(Lease.id == token)
-        entry = HostQueueEntry.get_or_none(HostQueueEntry.id == lease.entry_id) if lease is not None else None
+        lease = held(Lease, Lease.id == token)
+        entry = held(HostQueueEntry, HostQueueEntry.id == lease.entry_id) if lease is not None else None
         if entry is None or not entry.aborted or not _take(lease, step):
             return []
         return _give_up(lease, entry, Host.get_by_id(lease.host_id), now)

@@ -125,10 +125,8 @@ def _compose(folder: Path, job: Job, scheduled: Scheduled, results: list[Result]
         pairs["job_finished"] = finished
     keyval.append(str(scratch), {key: _one_line(value).replace("#", " ") for key, value in pairs.items()})
     owner = job.owner or ""
-    for name, job_id in scheduled.children:
-        keyval.append(str(scratch), {_hashed(name): f"{job_id}-{owner}"})
-    for result in results:
-        keyval.append(str(scratch), {_hashed(result.name): result.job_tag.partition("/")[0]})
+    keyval.append(str(scratch), {_hashed(name): f"{job_id}-{owner}" for name, job_id in scheduled.children})
+    keyval.append(str(scratch), {_hashed(result.name): result.job_tag.partition("/")[0] for result in results})
     scratch.replace(folder / "keyval")
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from autotest import errors
 from autotest.control_file import ControlFile
 from autotest.models.afe import Host, HostQueueEntry, Job, JobKeyval
-from autotest.models.database import transaction
+from autotest.models.database import retried, transaction
 from autotest.scheduler import builds, entries, jobs, labels, suite_folder, users, wakes
 from autotest.scheduler.jobs import JobSpec
 from autotest.scheduler.suite_folder import Scheduled, Skipped
@@ -50,6 +50,7 @@ class SuiteSpec:
         return [f"board:{self.board}", *pool, *self.child_dependencies]
 
 
+@retried
 def create(spec: SuiteSpec, settings: Settings, now: datetime.datetime) -> tuple[int, list[Wake]]:
     """Check *spec* and write the suite job with its keyvals. Returns its id and its wake.
 
@@ -96,6 +97,7 @@ def create(spec: SuiteSpec, settings: Settings, now: datetime.datetime) -> tuple
         return job.id, [jobs.suite_wake(job)]
 
 
+@retried
 def fan_out(job_id: int, settings: Settings, now: datetime.datetime) -> list[Wake]:
     """Create the children of a queued suite, or write down why there are none. Returns the wakes of the children.
 
@@ -129,6 +131,7 @@ def fan_out(job_id: int, settings: Settings, now: datetime.datetime) -> list[Wak
     return woken
 
 
+@retried
 def finish(job_id: int, settings: Settings, now: datetime.datetime) -> list[Wake]:
     """Write the suite's folder once its last child ended (or it does not wait for them), and send it to the parser.
 
@@ -139,7 +142,7 @@ def finish(job_id: int, settings: Settings, now: datetime.datetime) -> list[Wake
         return []
     job = entry.job
     waits = _spec_of(job).wait_for_results
-    if waits and _children_left(job_id):
+    if waits and entries.children_left(job_id):
         return []
     folder = suite_folder.place(settings.results_dir, job)
     with transaction():
@@ -155,15 +158,6 @@ def finish(job_id: int, settings: Settings, now: datetime.datetime) -> list[Wake
             return []
         suite_folder.finish(folder, job, now)
     return [wakes.parse_due(None, entry.id, f"suite {job.name}, job {job.id}")]
-
-
-def _children_left(job_id: int) -> bool:
-    children = Job.select(Job.id).where(Job.parent_job == job_id)
-    return bool(
-        HostQueueEntry.select()
-        .where(HostQueueEntry.job.in_(children), HostQueueEntry.complete == False)  # noqa: E712 - an SQL expression
-        .exists()
-    )
 
 
 def _cannot_schedule(
@@ -189,10 +183,10 @@ def _cannot_schedule(
 def _create_children(
     job: Job, spec: SuiteSpec, members: list[ControlFile], now: datetime.datetime
 ) -> tuple[list[Skipped], list[Wake], list[tuple[str, int]]]:
-    carried = list(labels.of_hosts().values())
+    carried = list(set(labels.of_hosts().values()))
     skipped: list[Skipped] = []
-    woken: list[Wake] = []
-    children: list[tuple[str, int]] = []
+    names: list[str] = []
+    specs: list[JobSpec] = []
     for test in members:
         dependencies = sorted({*test.dependencies, *spec.place, f"version:{spec.build}"})
         name = test.name or test.path
@@ -205,29 +199,33 @@ def _create_children(
         if reason:
             skipped.append(Skipped(name, Outcome.TEST_NA.value, reason))
             continue
-        child_spec = JobSpec(
-            name=job_name,
-            control_file=test.text,
-            control_type=ControlType.SERVER if test.is_server_side else ControlType.CLIENT,
-            owner=job.owner or "",
-            priority=job.priority,
-            meta_hosts=[f"board:{spec.board}"],
-            dependencies=dependencies,
-            keyvals={
-                "build": spec.build,
-                "suite": spec.name,
-                "experimental": str(test.experimental),
-                "parent_job_id": str(job.id),
-            },
-            timeout_mins=spec.timeout_mins,
-            max_runtime_mins=spec.max_runtime_mins,
-            run_verify=test.run_verify,
-            parent_job_id=job.id,
-        )
-        child = jobs.insert(child_spec, now)
-        woken += [entries.queued_wake(entry) for entry in jobs.insert_entries(child, child_spec, ())]
-        children.append((name, child.id))
-    return skipped, woken, children
+        names.append(name)
+        specs.append(_child(job, spec, test, job_name, dependencies))
+    made = jobs.insert_children(job, specs, now)
+    children = [(name, child_id) for name, (child_id, _) in zip(names, made, strict=True)]
+    return skipped, [wake for _, wake in made], children
+
+
+def _child(job: Job, spec: SuiteSpec, test: ControlFile, job_name: str, dependencies: Sequence[str]) -> JobSpec:
+    return JobSpec(
+        name=job_name,
+        control_file=test.text,
+        control_type=ControlType.SERVER if test.is_server_side else ControlType.CLIENT,
+        owner=job.owner or "",
+        priority=job.priority,
+        meta_hosts=[f"board:{spec.board}"],
+        dependencies=dependencies,
+        keyvals={
+            "build": spec.build,
+            "suite": spec.name,
+            "experimental": str(test.experimental),
+            "parent_job_id": str(job.id),
+        },
+        timeout_mins=spec.timeout_mins,
+        max_runtime_mins=spec.max_runtime_mins,
+        run_verify=test.run_verify,
+        parent_job_id=job.id,
+    )
 
 
 def _not_supported(

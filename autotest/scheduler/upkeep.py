@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import datetime
 
-from peewee import fn
-
 from autotest.models.afe import SYSTEM_USER, Host, HostQueueEntry, Job
-from autotest.models.database import transaction
+from autotest.models.database import retried, transaction
 from autotest.models.lab import Lab, Lease
 from autotest.scheduler import entries, hosts, jobs, labels, leases, matching, wakes
 from autotest.scheduler.wakes import Wake
@@ -37,37 +35,37 @@ def timed_out(now: datetime.datetime) -> list[Wake]:
 
 
 def servable() -> list[Wake]:
-    """One wake for each queue that has queued entries and a free host; queues without entries are marked idle.
-
-    The caller publishes those whose broker queue is empty.
-    """
+    """One wake for each queue that has queued entries and a free host; queues without entries are marked idle."""
     free = [host for lab in Lab.select() for host in hosts.free(lab.id)]
     queues = labels.busy_queues()
     can_run = matching.servable(free, queues)
-    highest = _highest_priorities()
+    highest = entries.highest_priorities()
     idle = [queue.key for queue in queues if queue.key not in highest]
     if idle:
-        with transaction():
-            labels.mark_idle(idle)
+        _mark_idle(idle)
     return [
-        wakes.entry_queued(queue.key, highest[queue.key], queue.host_id is not None, ", ".join(sorted(queue.labels)))
+        wakes.queue_waits(queue.key, highest[queue.key], queue.host_id is not None, ", ".join(sorted(queue.labels)))
         for queue in queues
         if queue.key in can_run and queue.key in highest
     ]
 
 
-def _highest_priorities() -> dict[str, int]:
-    """The highest priority that waits in each queue, in one query."""
-    return dict(
-        HostQueueEntry.select(HostQueueEntry.queue_key, fn.MAX(HostQueueEntry.priority))
-        .where(
-            HostQueueEntry.status == EntryStatus.QUEUED.value,
-            HostQueueEntry.active == False,  # noqa: E712 - an SQL expression
-            HostQueueEntry.queue_key != "",
-        )
-        .group_by(HostQueueEntry.queue_key)
-        .tuples()
-    )
+@retried
+def _mark_idle(keys: list[str]) -> None:
+    with transaction():
+        labels.mark_idle(keys)
+
+
+@retried
+def _mark_busy() -> None:
+    with transaction():
+        labels.mark_busy()
+
+
+@retried
+def _due_again(entry: HostQueueEntry, due_at: datetime.datetime) -> None:
+    with transaction():
+        HostQueueEntry.update(due_at=due_at).where(HostQueueEntry.id == entry.id).execute()
 
 
 def forgotten(settings: Settings, now: datetime.datetime) -> list[Wake]:
@@ -77,8 +75,7 @@ def forgotten(settings: Settings, now: datetime.datetime) -> list[Wake]:
     """
     again = now + datetime.timedelta(seconds=settings.step_due)
     woken: list[Wake] = []
-    with transaction():
-        labels.mark_busy()
+    _mark_busy()
     late = (
         HostQueueEntry.select(HostQueueEntry, Job)
         .join(Job)
@@ -89,9 +86,8 @@ def forgotten(settings: Settings, now: datetime.datetime) -> list[Wake]:
         )
     )
     for entry in late:
-        with transaction():
-            HostQueueEntry.update(due_at=again).where(HostQueueEntry.id == entry.id).execute()
-        woken += _entry_wakes(entry)
+        _due_again(entry, again)
+        woken += [wake._replace(spare=True) for wake in _entry_wakes(entry)]
     return woken
 
 
@@ -122,6 +118,6 @@ def _entry_wakes(entry: HostQueueEntry) -> list[Wake]:
         return [wakes.parse_due(lab, entry.id, f"{entries.short_name(entry.job)}, job {entry.job_id}")]
     if suite and status is EntryStatus.QUEUED:
         return [jobs.suite_wake(entry.job)]
-    if suite and status is EntryStatus.RUNNING:
+    if suite and status is EntryStatus.RUNNING and not entries.children_left(entry.job_id):
         return [wakes.suite_ended(entry.job_id, f"end of suite job {entry.job_id}")]
     return []

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from autotest.models.afe import EVERYONE, AclGroup, AclGroupHost, AclGroupUser, User
+from autotest.models.prepared import Prepared
 
+#: The access level from which on a user may use every host.
+_SUPERUSER = 100
 #: Logins name results folders.
 _LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,63}")
 
@@ -22,9 +26,17 @@ def named(login: str) -> User:
     """The user of that login; a new one is made and put into Everyone. Runs inside the caller's transaction."""
     user = User.get_or_none(User.login == login)
     if user is None:
-        user = User.create(login=login)
-        AclGroupUser.create(aclgroup=everyone(), user=user)
+        # Somebody else may make the same one now: the unique index lets one of us go first.
+        User.insert(login=login).on_conflict_ignore().execute()
+        user = User.get(User.login == login)
+        AclGroupUser.insert(aclgroup=everyone(), user=user).on_conflict_ignore().execute()
     return user
+
+
+def id_of(login: str) -> int:
+    """The id of the user of that login, made as :func:`named` does."""
+    row = _LOGIN_ROW.row(login)
+    return int(row[0] if row is not None else named(login).id)
 
 
 def everyone() -> AclGroup:
@@ -35,15 +47,25 @@ def everyone() -> AclGroup:
 def may_use(login: str, host_ids: Iterable[int]) -> set[int]:
     """Those of *host_ids* that *login* shares a group with; a superuser may use all."""
     wanted = list(host_ids)
-    user = User.get_or_none(User.login == login)
-    if user is not None and user.access_level >= 100:
+    user_id, access_level = _LOGIN_ROW.row(login) or (None, 0)
+    if access_level >= _SUPERUSER:
         return set(wanted)
-    groups = (
-        AclGroupUser.select(AclGroupUser.aclgroup).where(AclGroupUser.user == user.id)
-        if user is not None
-        else AclGroup.select(AclGroup.id).where(AclGroup.name == EVERYONE)
+    rows = _FOR_EVERYONE.rows(wanted) if user_id is None else _FOR_USER.rows(wanted, user_id)
+    return {host_id for (host_id,) in rows}
+
+
+def _shared_with(groups: Any, host_ids: Any) -> Any:
+    return AclGroupHost.select(AclGroupHost.host).where(
+        AclGroupHost.host.in_(host_ids), AclGroupHost.aclgroup.in_(groups)
     )
-    rows = AclGroupHost.select(AclGroupHost.host).where(
-        AclGroupHost.host.in_(wanted), AclGroupHost.aclgroup.in_(groups)
+
+
+_LOGIN_ROW = Prepared(lambda login: User.select(User.id, User.access_level).where(User.login == login))
+_FOR_USER = Prepared(
+    lambda host_ids, user: _shared_with(
+        AclGroupUser.select(AclGroupUser.aclgroup).where(AclGroupUser.user == user), host_ids
     )
-    return {host_id for (host_id,) in rows.tuples()}
+)
+_FOR_EVERYONE = Prepared(
+    lambda host_ids: _shared_with(AclGroup.select(AclGroup.id).where(AclGroup.name == EVERYONE), host_ids)
+)

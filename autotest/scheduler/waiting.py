@@ -43,6 +43,8 @@ class HostState:
     locked_by: str = ""
     lock_reason: str = ""
     lab: str = ""
+    #: Why its lab is drained and by whom; empty while it is not.
+    drained: str = ""
     silent_s: float | None = None
     holder: Holder | None = None
     task: str = ""
@@ -68,6 +70,8 @@ def obstacle(host: HostState, dead_after_s: float) -> Obstacle | None:
         return Obstacle("leased", f"leased to {whose} ({host.holder.step})")
     if host.locked:
         return Obstacle("locked", f"locked by {host.locked_by or 'somebody'} ({host.lock_reason or 'no reason given'})")
+    if host.drained:
+        return Obstacle("drained", f"lab {host.lab} is drained by {host.drained}")
     if host.status != HostStatus.READY.value:
         return Obstacle(host.status, f"{host.status} ({host.status_reason})" if host.status_reason else host.status)
     if not host.lab:
@@ -98,7 +102,7 @@ def explain(
         found = obstacle(host, dead_after_s)
         if host.host_id in barred:
             found = Obstacle("barred", barred[host.host_id])
-        elif found is None or (found.kind == "leased" and host.silent_s is not None and host.silent_s < dead_after_s):
+        elif found is None or (found.kind == "leased" and _comes_back(host, dead_after_s)):
             served = True
         if found is None:
             free.append(host.hostname)
@@ -108,6 +112,11 @@ def explain(
     wanted = f"host {bound}" if bound else ", ".join(sorted(queue.labels)) or "any label"
     summary = _summary(wanted, bool(bound), free, blocked) if carriers else _nobody(queue, known, wanted, nearest)
     return Waiting(tuple(sorted(queue.labels)), bound, tuple(free), blocked, served, summary)
+
+
+def _comes_back(host: HostState, dead_after_s: float) -> bool:
+    """Whether a host that is busy takes new work afterwards."""
+    return not host.drained and host.silent_s is not None and host.silent_s < dead_after_s
 
 
 def lacking(queue: Queue, hosts: Iterable[HostState]) -> list[str]:
@@ -133,6 +142,10 @@ def _summary(wanted: str, is_bound: bool, free: Sequence[str], blocked: Mapping[
         named = ", ".join(free[:_NAMED]) + (" ..." if len(free) > _NAMED else "")
         return f"{subject}; free and about to be claimed: {named}"
     if count <= _NAMED:
-        return f"{subject}; none is free: " + "; ".join(f"{name} {found.text}" for name, found in blocked.items())
+        return f"{subject}; none is free: " + "; ".join(_sentence(name, found) for name, found in blocked.items())
     kinds = Counter(found.kind for found in blocked.values())
     return f"{subject}; none is free: " + ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
+
+
+def _sentence(hostname: str, found: Obstacle) -> str:
+    return f"{hostname} ({found.text})" if found.kind == "drained" else f"{hostname} {found.text}"

@@ -14,13 +14,17 @@ SUITES_QUEUE = "suites"
 
 
 class Wake(NamedTuple):
-    """One message: *task* with *args* into *queue* at priority *step*; *shown* is what people read in Flower."""
+    """One message: *task* with *args* into *queue* at priority *step*; *shown* is what people read in Flower.
+
+    A *spare* one is needed only if no other message waits in its queue.
+    """
 
     queue: str
     task: str
     args: tuple[int | str, ...]
     step: int
     shown: str
+    spare: bool = False
 
 
 def label_queue(key: str) -> str:
@@ -42,6 +46,11 @@ def entry_queued(key: str, priority: int, bound: bool, shown: str) -> Wake:
     """An entry waits in the queue *key*; entries that name a host go before all others (section 3.2)."""
     step = 1 if bound else states.broker_step(priority)
     return Wake(label_queue(key), "autotest.claim", (key,), step, shown)
+
+
+def queue_waits(key: str, priority: int, bound: bool, shown: str) -> Wake:
+    """Entries wait in the queue *key* and a host may have become free for them; each had its own message before."""
+    return entry_queued(key, priority, bound, shown)._replace(spare=True)
 
 
 def step_due(lab: str, token: int, step: Step, shown: str) -> Wake:

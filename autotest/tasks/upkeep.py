@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 
 from autotest import celery, settings
 from autotest.celery import app, publish
@@ -12,7 +11,6 @@ from autotest.models import database
 from autotest.models.database import utc_now
 from autotest.models.lab import Lease
 from autotest.scheduler import reconcile, upkeep
-from autotest.scheduler.wakes import Wake
 
 logger = logging.getLogger(__name__)
 
@@ -37,16 +35,8 @@ def sweep() -> None:
             logger.warning("the broker holds no epoch: waking everything that is not final")
             woken += upkeep.everything()
         else:
-            woken += _unheard(upkeep.forgotten(config, now)) + _unheard(upkeep.servable())
-    publish(woken)
-
-
-def _unheard(woken: list[Wake]) -> list[Wake]:
-    """Those whose broker queue holds fewer messages than there are wakes for it: a worker that is away for long
-    shall not find a heap."""
-    waiting = celery.depths({wake.queue for wake in woken})
-    due = Counter(wake.queue for wake in woken)
-    return [wake for wake in woken if waiting[wake.queue] < due[wake.queue]]
+            woken += upkeep.forgotten(config, now) + upkeep.servable()
+    publish(celery.needed(woken))
 
 
 def _came_back_empty() -> bool:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import logging
 import socket
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import click
-import redis
 from celery import bootsteps, signals
 
 from autotest import errors, settings
-from autotest.celery import UPKEEP_QUEUE, app, broker_client
+from autotest.celery import UPKEEP_QUEUE, app
 from autotest.models import database, schema
 from autotest.scheduler import wakes
 from autotest.settings import Settings
-from autotest.worker import lab_config, lab_worker
+from autotest.worker import broker_facts, lab_config, lab_worker, succession
+from autotest.worker.check_command import check
 from autotest.worker.credits import LabelQueueStep
 from autotest.worker.keeper import Keeper
+from autotest.worker.labs_command import drain, labs, undrain
 from autotest.worker.watchdog import Watchdog
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -49,10 +49,14 @@ _patience = click.option(
 @worker.command()
 @_config
 @_patience
-def run(config_path: Path, patience: float) -> None:
+@click.option("--take-over", is_flag=True, help="Do not look whether another worker serves the lab; it will give way.")
+def run(config_path: Path, patience: float, take_over: bool) -> None:
     """Serve one lab: take what its free hosts can run."""
     config = lab_config.load(config_path)
-    served = lab_worker.LabWorker(config, _ready(patience))
+    installed = _ready(patience)
+    if not take_over:
+        succession.await_turn(config.name, installed.beat_every)
+    served = lab_worker.LabWorker(config, installed)
     served.start()
     lab_worker.serve(served)
     app.label_queues = served.queues
@@ -63,6 +67,7 @@ def run(config_path: Path, patience: float) -> None:
         _consume(f"lab.{config.name}", [wakes.lab_queue(config.name)], config.slots)
     finally:
         served.stop()
+        served.sign_off()
 
 
 @worker.command()
@@ -91,6 +96,10 @@ def beat(patience: float) -> None:
     app.Beat(loglevel="WARNING", quiet=True).run()
 
 
+for _command in (check, labs, drain, undrain):
+    worker.add_command(_command)
+
+
 class _EndOfChildren(bootsteps.StartStopStep):
     """Ends every child once the worker shall stop, before Celery waits for the tasks that wait for them.
 
@@ -113,26 +122,19 @@ def _ready(patience: float) -> Settings:
     database.wait_until_reachable(patience)
     with database.connection():
         schema.require_current()
-    _wait_for_broker(config, patience)
+    _require_kept(config, broker_facts.wait_until_reachable(config, patience))
     return config
 
 
-def _wait_for_broker(config: Settings, patience: float) -> None:
-    pause, last = 0.2, time.monotonic() + patience
-    while True:
-        client = broker_client()
-        try:
-            client.ping()
-            return
-        except redis.exceptions.RedisError as problem:
-            if time.monotonic() + pause > last:
-                raise errors.BrokerUnreachable(
-                    f"the broker {settings.shown(config.broker)} does not answer: {problem}"
-                ) from problem
-        finally:
-            client.close()
-        time.sleep(pause)
-        pause = min(2 * pause, 5.0)
+def _require_kept(config: Settings, facts: broker_facts.Facts) -> None:
+    address = settings.shown(config.broker)
+    reason = broker_facts.evicts(facts)
+    if reason:
+        raise errors.ConfigError(f"the broker {address} cannot be used: {reason}")
+    if facts.policy is None:
+        logging.getLogger(__name__).warning(
+            "the broker %s does not say whether it throws keys away; its maxmemory-policy must be noeviction", address
+        )
 
 
 def _consume(name: str, queues: list[str], slots: int) -> None:

@@ -28,12 +28,21 @@ class Credits:
         self._queues: dict[str, Queue] = {}
         #: Hosts set aside for messages whose claim has not come back, by queue key.
         self._aside: dict[str, list[Candidate]] = defaultdict(list)
+        self._claims = 0
+        #: The claim that took each host last, so that an older look at the database does not free it again.
+        self._taken: dict[int, int] = {}
 
-    def refresh(self, free: list[Candidate], queues: list[Queue]) -> set[str]:
-        """Take over what the database says. Returns the keys of the queues to listen to."""
+    def now(self) -> int:
+        """How many claims came back so far; asked before the database is looked at for :meth:`refresh`."""
         with self._lock:
-            aside = {host.host_id for hosts in self._aside.values() for host in hosts}
-            self._free = [host for host in free if host.host_id not in aside]
+            return self._claims
+
+    def refresh(self, free: list[Candidate], queues: list[Queue], looked: int) -> set[str]:
+        """Take over what the database said at the moment *looked*. Returns the keys of the queues to listen to."""
+        with self._lock:
+            away = {host.host_id for hosts in self._aside.values() for host in hosts}
+            away |= {host_id for host_id, claim in self._taken.items() if claim > looked}
+            self._free = [host for host in free if host.host_id not in away]
             self._queues = {queue.key: queue for queue in queues}
             return self._servable()
 
@@ -51,6 +60,9 @@ class Credits:
         with self._lock:
             aside = self._aside.get(key, [])
             host = aside.pop() if aside else None
+            self._claims += 1
+            if claim.host_id is not None:
+                self._taken[claim.host_id] = self._claims
             self._free = [each for each in self._free if each.host_id != claim.host_id]
             if claim.found is Found.NO_ENTRY:
                 self._queues.pop(key, None)

@@ -43,6 +43,9 @@ ATTRIBUTES = frozenset(
         "key",
         "known_hosts",
         "host_key_policy",
+        "bastion",
+        "bastion_port",
+        "bastion_user",
         "client_dir",
         "python",
         "boot_id_file",
@@ -60,6 +63,7 @@ ATTRIBUTES = frozenset(
 #: What begins so belongs to a driver, which knows its own attributes.
 _DRIVERS = ("power_", "provision_", "stub_")
 _PATHS = frozenset({"key", "known_hosts"})
+_PORTS = frozenset({"port", "bastion_port"})
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,253}")
 _LAB = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _SPARE_SLOTS = 4
@@ -132,8 +136,13 @@ def _attributes(path: Path, where: str, table: Any, own: set[str]) -> dict[str, 
             continue
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             raise errors.ConfigError(f"{path}: {where}: {key} must be a text or a number, not {value!r}")
-        if key == "port" and not (str(value).isdecimal() and 0 < int(value) < 65536):
-            raise errors.ConfigError(f"{path}: {where}: port must be 1 to 65535, not {value!r}")
+        if key in _PORTS and not (str(value).isdecimal() and 0 < int(value) < 65536):
+            raise errors.ConfigError(f"{path}: {where}: {key} must be 1 to 65535, not {value!r}")
+        if key == "bastion" and value and not _HOSTNAME.fullmatch(str(value)):
+            raise errors.ConfigError(
+                f"{path}: {where}: bastion must be a host name, not {value!r}; user and port are bastion_user and "
+                "bastion_port"
+            )
         if key == "host_key_policy" and value not in ("pinned", "trust_first"):
             raise errors.ConfigError(f"{path}: {where}: host_key_policy must be pinned or trust_first, not {value!r}")
         found[key] = str(Path(str(value)).expanduser()) if key in _PATHS else str(value)

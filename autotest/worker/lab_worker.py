@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import threading
 from pathlib import Path
 
@@ -14,12 +13,13 @@ from autotest.job_file import StepOutcome
 from autotest.models import database
 from autotest.models.database import utc_now
 from autotest.models.lab import Lab
-from autotest.scheduler import hosts, labels, leases, reconcile, wakes
+from autotest.scheduler import hosts, labels, labs, leases, reconcile, wakes
 from autotest.scheduler.leases import Claim
 from autotest.scheduler.steps import Ended, Work
 from autotest.scheduler.wakes import Wake
 from autotest.server.launcher import Launcher
 from autotest.settings import Settings
+from autotest.worker import succession
 from autotest.worker.credits import Credits, LabelQueues
 from autotest.worker.lab_config import LabConfig
 
@@ -55,9 +55,8 @@ class LabWorker:
     def start(self) -> None:
         """Start the fork server, register the lab and take back what its predecessor held."""
         self._launcher.start()
-        worker = f"{socket.gethostname()}:{os.getpid()}"
         with database.connection():
-            self._lab = hosts.start_lab(self.config.name, worker, self.config.hosts, utc_now())
+            self._lab = hosts.start_lab(self.config.name, succession.here(), self.config.hosts, utc_now())
             woken = reconcile.predecessors(self._lab, self.settings, utc_now())
         self.publish(woken)
         logger.info("lab %s: incarnation %s, %s hosts", self._lab.name, self._lab.incarnation, len(self.config.hosts))
@@ -67,6 +66,14 @@ class LabWorker:
         self.stopping.set()
         self.changed.set()
         self._launcher.close()
+
+    def sign_off(self) -> None:
+        """Let the next worker of this lab begin without a wait; it waits when this could not be written down."""
+        try:
+            with database.connection():
+                labs.gone(self.lab)
+        except errors.DatabaseUnreachable as problem:
+            logger.warning("%s; the next worker of lab %s waits for a sign of life", problem, self.config.name)
 
     def give_way(self, incarnation: int) -> None:
         """A newer worker serves this lab: end this process as a SIGTERM would."""
@@ -81,7 +88,7 @@ class LabWorker:
     def publish(self, woken: list[Wake]) -> None:
         """Publish; a broker that does not answer is no loss, since the sweep sends again."""
         try:
-            celery.publish(woken)
+            celery.publish(celery.needed(woken))
         except errors.BrokerUnreachable as problem:
             logger.warning("%s; %s wakes wait for the sweep", problem, len(woken))
         if woken:
@@ -122,9 +129,10 @@ class LabWorker:
 
     def refresh_credits(self) -> None:
         """Look at the database and listen to the queues that a free host could serve."""
+        looked = self.credits.now()
         with database.connection():
             free, queues = hosts.free(self.lab.id), labels.busy_queues()
-        self._listen(self.credits.refresh(free, queues))
+        self._listen(self.credits.refresh(free, queues, looked))
 
     def lease_tasks(self) -> None:
         """Begin the verifies and repairs that wait for a free host."""

@@ -63,7 +63,7 @@ def test_higher_priority_goes_first_then_the_older_one(lab):
     gate = lab.gate()
     first = lab.job(gate.control)
     gate.wait_for_run()
-    asked = [Priority.DAILY, Priority.SUPER, Priority.DEFAULT, Priority.SUPER, Priority.WEEKLY, 45]
+    asked = [Priority.DAILY, Priority.SUPER, Priority.DEFAULT, Priority.SUPER, 45, Priority.WEEKLY]
     waiting = [
         lab.job(priority=priority, needs=["board:sim", "pool:suites"] if number % 2 else ["board:sim"])
         for number, priority in enumerate(asked)
@@ -71,7 +71,7 @@ def test_higher_priority_goes_first_then_the_older_one(lab):
     gate.open()
     assert_settled(lab)
     served = sorted([first, *waiting], key=lambda job: lab.entry(job).started_on)
-    assert served == [first, waiting[1], waiting[3], waiting[5], waiting[2], waiting[0], waiting[4]]
+    assert served == [first, waiting[1], waiting[3], waiting[4], waiting[2], waiting[0], waiting[5]]
 
 
 def test_an_abort_reaches_a_queued_job_at_once(lab):

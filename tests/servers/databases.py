@@ -128,7 +128,7 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
     """A private MariaDB server. Skips the test where there is none."""
     made = MariaDB(tmp_path_factory.mktemp("mariadb"))
     yield made
-    made.server.stop()
+    made.remove()
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,12 @@ class Server:
         """Start it and wait until it answers. Raises AssertionError with the end of its log."""
         with self.log.open("ab") as log:
             self._running = subprocess.Popen(
-                self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment, start_new_session=True
+                self.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                start_new_session=True,
             )
         end = time.monotonic() + _READY_S
         while not self._answers():

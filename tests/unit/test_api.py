@@ -11,7 +11,7 @@ import pytest
 from autotest import api, celery, errors
 from autotest.models import database
 from autotest.models.afe import AbortedEntry, Host, HostQueueEntry, JobKeyval, SpecialTask
-from autotest.scheduler import suites
+from autotest.scheduler import suites, wakes
 from autotest.settings import Settings
 
 BUILD = "pi4-release/R1-1.0"
@@ -449,3 +449,43 @@ def test_an_aborted_entry_is_never_left_to_a_machine(installation):
     api.abort_jobs([job_id])
     with database.connection():
         assert HostQueueEntry.get(HostQueueEntry.job == job_id).complete
+
+
+# Labs
+
+
+def test_a_lab_is_drained_by_whoever_calls_unless_somebody_is_named(installation):
+    installation.lab("desk")
+    installation.lab("rack")
+    api.drain_lab("desk", "new switch")
+    api.drain_lab("rack", by="bob")
+    assert [(lab["name"], lab["drained_by"], lab["drain_reason"]) for lab in api.list_labs()] == [
+        ("desk", "ann", "new switch"),
+        ("rack", "bob", ""),
+    ]
+
+
+def test_an_undrained_lab_wakes_the_queues_of_its_free_hosts(installation):
+    installation.host("rack1-h1")
+    api.drain_lab("desk")
+    job_id = api.create_job("nap", "pass", dependencies=["board:pi4"])
+    (entry,) = installation.entries(job_id)
+    queue = wakes.label_queue(entry.queue_key)
+    installation.messages(queue)
+
+    api.undrain_lab("desk")
+
+    assert installation.messages(queue) == 1
+
+
+def test_the_work_of_a_lab_names_its_hosts_and_jobs(installation):
+    installation.host("rack1-h1")
+    job_id = api.create_job("nap", "pass", hosts=["rack1-h1"])
+    installation.lease("rack1-h1", job_id)
+    assert api.lab_work("desk") == [{"hostname": "rack1-h1", "step": "run_test", "job_id": job_id, "job": "nap"}]
+
+
+@pytest.mark.parametrize("call", [api.drain_lab, api.undrain_lab, api.lab_work])
+def test_a_lab_that_does_not_exist_is_named(installation, call):
+    with pytest.raises(errors.NotFound, match="no lab is called 'dask'; labs: none, since no lab worker ever ran"):
+        call("dask")

@@ -80,7 +80,7 @@
                 apply(answer.html);
                 etag = answer.etag;
             }
-            show(true, "Updated " + new Date().toLocaleTimeString());
+            show(true, "Updated " + new Date().toISOString().slice(11, 19));
         }).catch(function (problem) {
             show(false, problem instanceof TypeError ? "Update failed" : problem.message);
         }).finally(function () {
@@ -142,6 +142,9 @@
                 !event.shiftKey && event.button === 0) {
             event.preventDefault();
             go(link.getAttribute("href"));
+            if (link.closest(".lab-pager")) {
+                link.closest(".lab-card").scrollIntoView();
+            }
         }
     });
     window.addEventListener("popstate", function () {

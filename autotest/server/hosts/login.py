@@ -42,7 +42,8 @@ def log_in(info: HostInfo, limit_s: float) -> Login:
     where = f"{info.hostname} ({address} port {port})"
     user = info.get("user", "root")
     if not info.get("bastion"):
-        return Login(_connect(info, where, (address, port), user, lambda: wire.dial(address, port, limit_s), limit_s), None)
+        client = _connect(info, where, (address, port), user, lambda: wire.dial(address, port, limit_s), limit_s)
+        return Login(client, None)
     end = time.monotonic() + limit_s
     bastion = _enter(info, limit_s)
     try:

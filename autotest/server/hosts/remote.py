@@ -102,14 +102,6 @@ class RemoteHost(abc.ABC):
         """The DUT's Python."""
         return self.info.get("python", "python3")
 
-    @property
-    def port(self) -> int:
-        """The SSH port. Raises ConfigError when the attribute is no port."""
-        text = self.info.get("port", "22")
-        if not (text.isascii() and text.isdigit()) or not 0 < int(text) < 65536:
-            raise errors.ConfigError(f"{self.hostname}: port {text!r} is not a number from 1 to 65535")
-        return int(text)
-
     def limit(self, attribute: str, default_s: float) -> float:
         """A limit in seconds from the attributes of the host. Raises ConfigError when it is no number."""
         text = self.info.get(attribute)

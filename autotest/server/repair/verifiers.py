@@ -14,7 +14,7 @@ from autotest.server.repair import strategy
 
 _LIMIT_S = 60.0
 _PING_LIMIT_S = 5.0
-_OLDEST_PYTHON = (3, 6)
+OLDEST_PYTHON = (3, 6)
 
 
 class SshUp(strategy.Verifier):
@@ -84,7 +84,7 @@ class PythonWorks(strategy.Verifier):
         if result.exit_status or not version:
             said = (result.stderr.strip().splitlines() or [f"exit status {result.exit_status}"])[-1]
             raise errors.VerifyFailed(host.hostname, f"{host.python} does not work: {said}")
-        if (int(version[1]), int(version[2])) < _OLDEST_PYTHON:
+        if (int(version[1]), int(version[2])) < OLDEST_PYTHON:
             raise errors.VerifyFailed(host.hostname, f"{host.python} is {version[0].strip()}; the client needs 3.6")
 
 
@@ -99,6 +99,9 @@ def tmp_dirs(host: RemoteHost) -> list[str]:
 
 
 def _diagnosis(host: RemoteHost, problem: errors.HostError) -> str:
+    if host.info.get("bastion"):
+        # From here, neither its name nor a ping says anything of a DUT behind another machine.
+        return f"No answer to ssh from {host.hostname}\n{problem}"
     address = host.info.get("address", host.hostname)
     try:
         socket.getaddrinfo(address, None)

@@ -100,13 +100,15 @@ class Rows:
 class Flower:
     """``autotest flower`` in a process of its own."""
 
-    def __init__(self, settings_file: Path, folder: Path, password: str = ""):
+    def __init__(self, settings_file: Path, folder: Path, password: str = "", prefix: str = ""):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AUTOTEST_", "FLOWER_"))}
         environment = {**kept, "AUTOTEST_CONFIG": str(settings_file)}
         if password:
             environment["AUTOTEST_FLOWER_PASSWORD"] = password
+        if prefix:
+            environment["FLOWER_URL_PREFIX"] = prefix
         argv = [sys.executable, "-m", "autotest", "flower", "--port", str(self.port)]
         self.process = Process("flower", argv, folder, environment, self._listens, {})
 
@@ -117,10 +119,10 @@ class Flower:
         )
         try:
             with urllib.request.urlopen(request, timeout=20) as answer:
-                return Answer(answer.status, answer.headers, answer.read().decode())
+                return Answer(answer.status, answer.headers, answer.read().decode(errors="replace"))
         except urllib.error.HTTPError as answer:
             with answer:
-                return Answer(answer.code, answer.headers, answer.read().decode())
+                return Answer(answer.code, answer.headers, answer.read().decode(errors="replace"))
 
     def data(self, query: str = "") -> dict[str, Any]:
         """What the page fetches to stay up to date."""
@@ -192,6 +194,13 @@ def password() -> str:
 @pytest.fixture
 def flower_with_a_password(settings_file: Path, tmp_path: Path, broker: BrokerNode, password: str) -> Iterator[Flower]:
     with _running(Flower(settings_file, tmp_path, password)) as flower:
+        yield flower
+
+
+@pytest.fixture
+def flower_behind_a_proxy(settings_file: Path, tmp_path: Path, broker: BrokerNode) -> Iterator[Flower]:
+    """Flower below ``/flower``."""
+    with _running(Flower(settings_file, tmp_path, prefix="flower")) as flower:
         yield flower
 
 

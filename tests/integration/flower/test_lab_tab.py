@@ -34,6 +34,17 @@ def test_flowers_own_pages_lead_to_it(flower):
         assert (page.code, 'href="/lab"' in page.body) == (200, True), path
 
 
+def test_behind_a_prefix_every_address_has_it(flower_behind_a_proxy, rows):
+    (host,) = rows.hosts(1)
+    rows.run(host)
+    page = flower_behind_a_proxy.get("/flower/lab")
+    assert host.hostname in page.body
+    addresses = set(re.findall(r'(?:href|src|action|data-source)="(/[^"]*)"', page.body))
+    assert {each for each in addresses if not each.startswith("/flower/")} == set()
+    for address in addresses:
+        assert flower_behind_a_proxy.get(address).code == 200, address
+
+
 def test_queues_that_nobody_serves_are_on_top_with_the_reason(flower, rows):
     rows.hosts(1)
     rows.queue(["board:pi4"], entries=5)

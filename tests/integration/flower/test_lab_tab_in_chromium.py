@@ -20,6 +20,8 @@ PATIENCE_S = 30.0
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1440,1700"),
+    # Else a click comes while the page still glides to its aim.
+    "--force-prefers-reduced-motion",
 )
 
 

@@ -124,5 +124,5 @@ def test_a_task_says_what_it_waits_for(installation, command, verb, kind):
     installation.host("h1")
     installation.host("h2", locked=True, lock_reason="fan")
     assert command("host", verb, "h1", "h2").stdout == (
-        f"{kind} of h1 is task 1\n{kind} of h2 is task 2; not yet, it is locked by somebody (fan)\n"
+        f"{kind} of h1 is task 1\n{kind} of h2 is task 2; not yet: locked by somebody (fan)\n"
     )

@@ -97,6 +97,11 @@ def test_a_broker_that_is_away_is_told_beside_the_look(threads):
     assert glance.problems == ("the broker is away",)
 
 
+def test_a_mistake_of_our_own_is_not_hidden(threads):
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(Watch(threads, lambda: 1 // 0, nothing).latest())
+
+
 def test_a_database_that_hangs_is_waited_for_only_so_long(threads, monkeypatch):
     monkeypatch.setattr(watch, "PATIENCE_S", 0.05)
     goes_on = threading.Event()

@@ -29,6 +29,8 @@ def host(number: int = 1, **facts: object) -> HostState:
         ({"lab": ""}, "in no lab", "in no lab, so that no worker reaches it"),
         ({"silent_s": None}, "without a worker", "of lab desk, no worker seen yet"),
         ({"silent_s": 93.4}, "without a worker", "of lab desk, no worker seen for 93 s"),
+        ({"drained": "ann: new switch"}, "drained", "lab desk is drained by ann: new switch"),
+        ({"drained": "ann: new switch", "status": "Repair Failed"}, "drained", "lab desk is drained by ann: new switch"),
         ({"task": "Verify"}, "in care", "waits for its own Verify"),
     ],
 )
@@ -53,6 +55,18 @@ def test_few_hosts_are_named_one_by_one():
         "rack1-h2 locked by somebody (no reason given)"
     )
     assert (why.free, why.served) == ((), True)
+
+
+def test_a_drained_lab_is_told_apart_from_its_host():
+    why = waiting.explain(QUEUE, [host(1, drained="ann: new switch")], 30)
+    assert why.summary == "1 host carries board:pi4; none is free: rack1-h1 (lab desk is drained by ann: new switch)"
+    assert not why.served
+
+
+def test_a_busy_host_of_a_drained_lab_serves_nobody_afterwards():
+    busy = Holder(7, "run_test", 12)
+    assert not waiting.explain(QUEUE, [host(1, holder=busy, drained="ann: new switch")], 30).served
+    assert waiting.explain(QUEUE, [host(1, holder=busy)], 30).served
 
 
 def test_many_hosts_are_counted():

@@ -22,7 +22,12 @@ def test_who_names_a_host_goes_first():
 
 
 def test_running_entries_go_before_all_that_wait():
-    assert wakes.step_due("desk", 7, Step.REPAIR, "") == ("lab.desk", "autotest.repair", (7,), 0, "")
-    assert wakes.parse_due("desk", 7, "") == ("results.desk", "autotest.parse", (7,), 0, "")
-    assert wakes.parse_due(None, 7, "") == ("suites", "autotest.parse", (7,), 0, "")
-    assert wakes.suite_ended(7, "") == ("suites", "autotest.finish_suite", (7,), 0, "")
+    assert wakes.step_due("desk", 7, Step.REPAIR, "")[:4] == ("lab.desk", "autotest.repair", (7,), 0)
+    assert wakes.parse_due("desk", 7, "")[:4] == ("results.desk", "autotest.parse", (7,), 0)
+    assert wakes.parse_due(None, 7, "")[:4] == ("suites", "autotest.parse", (7,), 0)
+    assert wakes.suite_ended(7, "")[:4] == ("suites", "autotest.finish_suite", (7,), 0)
+
+
+def test_a_wake_for_a_freed_host_is_spare_and_one_for_a_new_entry_is_not():
+    assert wakes.queue_waits("k", 40, False, "a").spare
+    assert not wakes.entry_queued("k", 40, False, "a").spare

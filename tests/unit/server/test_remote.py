@@ -80,12 +80,6 @@ def test_wait_boot_tells_the_new_boot_id():
     assert StubHost({"boot_id": "one"}).wait_boot("one", 0.1) is None
 
 
-@pytest.mark.parametrize("text", ["abc", "0", "65536", "-1", "22 "])
-def test_a_port_that_is_none_is_refused_by_host(text):
-    with pytest.raises(errors.ConfigError, match="h1: port"):
-        _ = StubHost(info=HostInfo("h1", attributes={"port": text})).port
-
-
 def test_a_limit_that_is_no_number_is_refused_by_host():
     with pytest.raises(errors.ConfigError, match="h1: boot_limit 'soon'"):
         StubHost(info=HostInfo("h1", attributes={"boot_limit": "soon"})).limit("boot_limit", 5)

@@ -25,60 +25,69 @@ def granted(host: Candidate) -> Claim:
 
 
 def test_only_queues_that_a_free_host_could_serve_are_open():
-    assert Credits().refresh([PLAIN_HOST], [PI, BLUE]) == {PI.key}
+    assert Credits().refresh([PLAIN_HOST], [PI, BLUE], 0) == {PI.key}
 
 
 def test_a_message_takes_the_last_credit_before_its_claim_comes_back():
     credits = Credits()
-    credits.refresh([PLAIN_HOST], [PI])
+    credits.refresh([PLAIN_HOST], [PI], credits.now())
     assert credits.received(PI.key) == set()
 
 
 def test_the_host_set_aside_is_the_one_that_serves_fewest_queues():
     credits = Credits()
-    credits.refresh([BLUE_HOST, PLAIN_HOST], [PI, BLUE])
+    credits.refresh([BLUE_HOST, PLAIN_HOST], [PI, BLUE], credits.now())
     assert credits.received(PI.key) == {PI.key, BLUE.key}
 
 
 def test_a_granted_host_is_gone_until_the_database_frees_it():
     credits = Credits()
-    credits.refresh([PLAIN_HOST], [PI])
+    credits.refresh([PLAIN_HOST], [PI], credits.now())
     credits.received(PI.key)
     assert credits.settled(PI.key, granted(PLAIN_HOST)) == set()
-    assert credits.refresh([PLAIN_HOST], [PI]) == {PI.key}
+    assert credits.refresh([PLAIN_HOST], [PI], credits.now()) == {PI.key}
+
+
+def test_a_look_at_the_database_from_before_the_claim_does_not_free_its_host():
+    credits = Credits()
+    credits.refresh([PLAIN_HOST], [PI], credits.now())
+    credits.received(PI.key)
+    looked = credits.now()
+    credits.settled(PI.key, granted(PLAIN_HOST))
+    assert credits.refresh([PLAIN_HOST], [PI], looked) == set()
 
 
 def test_a_claim_that_took_another_host_gives_back_the_one_set_aside():
     credits = Credits()
-    credits.refresh([PLAIN_HOST, BLUE_HOST], [PI, BLUE])
+    credits.refresh([PLAIN_HOST, BLUE_HOST], [PI, BLUE], credits.now())
     credits.received(PI.key)
     assert credits.settled(PI.key, granted(BLUE_HOST)) == {PI.key}
 
 
 def test_a_claim_that_found_no_host_closes_the_queue():
     credits = Credits()
-    credits.refresh([PLAIN_HOST], [PI])
+    credits.refresh([PLAIN_HOST], [PI], credits.now())
     credits.received(PI.key)
     assert credits.settled(PI.key, Claim(Found.NO_HOST)) == set()
 
 
 def test_a_claim_that_found_no_entry_closes_the_queue_and_keeps_the_host():
     credits = Credits()
-    credits.refresh([BLUE_HOST], [PI, BLUE])
+    credits.refresh([BLUE_HOST], [PI, BLUE], credits.now())
     credits.received(PI.key)
     assert credits.settled(PI.key, Claim(Found.NO_ENTRY)) == {BLUE.key}
 
 
 def test_a_refresh_does_not_free_a_host_that_is_set_aside():
     credits = Credits()
-    credits.refresh([PLAIN_HOST], [PI])
+    credits.refresh([PLAIN_HOST], [PI], credits.now())
     credits.received(PI.key)
-    assert credits.refresh([PLAIN_HOST], [PI]) == set()
+    assert credits.refresh([PLAIN_HOST], [PI], credits.now()) == set()
 
 
 def test_a_message_of_an_unknown_queue_takes_no_credit():
     credits = Credits()
-    credits.refresh([PLAIN_HOST], [PI])
+    credits.refresh([PLAIN_HOST], [PI], credits.now())
     assert credits.received("unknown") == {PI.key}
 
 
@@ -96,7 +105,7 @@ def test_messages_never_set_aside_more_hosts_than_there_are(
     free = [Candidate(number, f"host{number}", names) for number, names in enumerate(hosts)]
     known: list[Queue] = [labels.queue_of(names) for names in queues]
     credits = Credits()
-    is_open = credits.refresh(free, known)
+    is_open = credits.refresh(free, known, credits.now())
     taken = 0
     for message in messages:
         if message < len(known) and known[message].key in is_open:

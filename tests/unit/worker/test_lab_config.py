@@ -181,6 +181,23 @@ def test_a_port_is_1_to_65535(file, port):
     )
 
 
+@pytest.mark.parametrize("bastion", ["jump@gate", "gate:22", "ssh://gate", "-oProxyCommand=x", "a b"])
+def test_a_bastion_is_a_host_name(file, bastion):
+    said = refusal(file('name = "desk"\n' + HOST + f'bastion = "{bastion}"\n'))
+    assert said.startswith(f"host h1: bastion must be a host name, not {bastion!r}; user and port are bastion_user and")
+
+
+def test_the_port_of_a_bastion_is_a_port(file):
+    assert refusal(file('name = "desk"\n' + HOST + "bastion_port = 0\n")) == (
+        "host h1: bastion_port must be 1 to 65535, not 0"
+    )
+
+
+def test_a_host_may_do_without_the_bastion_of_the_others(file):
+    (host,) = lab_config.load(file('name = "desk"\n[defaults]\nbastion = "gate"\n' + HOST + 'bastion = ""\n')).hosts
+    assert host.get("bastion") == ""
+
+
 def test_a_bad_port_among_the_defaults_is_named_there(file):
     assert refusal(file('name = "desk"\n[defaults]\nport = 99999\n')) == "defaults: port must be 1 to 65535, not 99999"
 

@@ -14,8 +14,8 @@ FILES = sorted(FOLDER.glob("*.toml"))
 GROUPS = {"power": "autotest.power", "provisioner": "autotest.provision", "repair": "autotest.repair"}
 
 
-def test_there_is_an_example():
-    assert FOLDER / "desk.toml" in FILES
+def test_there_is_an_example_of_a_desk_a_rack_and_a_remote_lab():
+    assert {file.stem for file in FILES} >= {"desk", "rack", "remote"}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
@@ -31,6 +31,16 @@ def test_a_shipped_config_names_only_drivers_that_are_installed(file):
         for attribute, group in GROUPS.items():
             if host.get(attribute):
                 assert plugins.one_of(group, host.get(attribute))
+
+
+def test_every_machine_of_the_rack_can_be_switched():
+    for host in lab_config.load(FOLDER / "rack.toml").hosts:
+        assert "{state}" in host.get("power_command")
+
+
+def test_the_remote_lab_goes_through_its_bastion_except_for_the_bastion_itself():
+    ways = {host.hostname: host.get("bastion") for host in lab_config.load(FOLDER / "remote.toml").hosts}
+    assert ways == {"lyon-host1": "gate.example.com", "lyon-host2": "gate.example.com", "lyon-gate": ""}
 
 
 def test_what_the_desk_leaves_commented_out_is_accepted_as_well(tmp_path):
