@@ -13,8 +13,10 @@ from autotest import errors
 from autotest.models import database, schema
 from autotest.models.afe import Host, HostQueueEntry, Job, SpecialTask
 from autotest.models.lab import Lease
+from autotest.models.tko import Status, TestResult, TkoJob
 from autotest.scheduler import entries, listing, steps
 from autotest.scheduler.waiting import HostState
+from autotest.states import Outcome
 
 
 class Look(NamedTuple):
@@ -39,13 +41,14 @@ class Doing(NamedTuple):
 
 
 class Last(NamedTuple):
-    """The newest entry that ended on a host."""
+    """The newest entry that ended on a host; *failed* of its tests did not pass."""
 
     job_id: int
     test: str
     status: str
     finished: datetime.datetime | None
     folder: str
+    failed: int = 0
 
 
 class Details(NamedTuple):
@@ -116,7 +119,8 @@ def _last(host_ids: Collection[int]) -> dict[int, Last]:
         .where(HostQueueEntry.host.in_(list(host_ids)), HostQueueEntry.complete == True)  # noqa: E712 - an SQL expression
         .group_by(HostQueueEntry.host)
     )
-    rows = HostQueueEntry.select(HostQueueEntry, Job).join(Job).where(HostQueueEntry.id.in_(newest))
+    rows = list(HostQueueEntry.select(HostQueueEntry, Job).join(Job).where(HostQueueEntry.id.in_(newest)))
+    failed = _failed([entry.job_id for entry in rows])
     return {
         entry.host_id: Last(
             job_id=entry.job_id,
@@ -124,6 +128,23 @@ def _last(host_ids: Collection[int]) -> dict[int, Last]:
             status=entry.status,
             finished=entry.finished_on,
             folder=f"{entry.job.tag}/{entry.execution_subdir}" if entry.execution_subdir else "",
+            failed=failed.get(entry.job_id, 0),
         )
         for entry in rows
     }
+
+
+def _failed(job_ids: Collection[int]) -> dict[int, int]:
+    """How many tests of each job failed, as the results database has them."""
+    return dict(
+        TkoJob.select(TkoJob.afe_job_id, peewee.fn.COUNT(TestResult.test_idx))
+        .join(TestResult)
+        .join(Status)
+        .where(
+            TkoJob.afe_job_id.in_(list(job_ids)),
+            TestResult.invalid == False,  # noqa: E712 - an SQL expression
+            Status.word.in_([Outcome.FAIL.value, Outcome.ERROR.value, Outcome.ABORT.value]),
+        )
+        .group_by(TkoJob.afe_job_id)
+        .tuples()
+    )

@@ -115,7 +115,7 @@ class HostLine:
 
     @property
     def last_is_good(self) -> bool:
-        return self.last is not None and self.last.status == EntryStatus.COMPLETED.value
+        return self.last is not None and self.last.status == EntryStatus.COMPLETED.value and not self.last.failed
 
     @property
     def tone(self) -> str:

@@ -11,6 +11,7 @@ from autotest import api, errors
 from autotest.flower import lab_rows
 from autotest.models import database
 from autotest.models.lab import Lease
+from autotest.results import parser, store
 from autotest.scheduler import hosts, steps
 from autotest.states import Step
 
@@ -94,6 +95,18 @@ def test_the_last_result_is_the_newest_entry_that_ended(installation):
     api.create_job("sleeptest", "pass", hosts=["pi4-1"])
     last = lab_rows.details([host.id]).last[host.id]
     assert (last.job_id, last.test, last.status) == (job_id, "sleeptest", "Failed")
+
+
+def test_a_job_that_ended_with_failed_tests_says_how_many(installation, tmp_path):
+    host = installation.host("pi4-1")
+    job_id = api.create_job("sleeptest", "pass", hosts=["pi4-1"])
+    installation.ended(job_id)
+    (tmp_path / "keyval").write_text("status_version=1\nhostname=pi4-1\n")
+    (tmp_path / ".autoserv_execute").write_text("1\n0\n1\n")
+    (tmp_path / "status.log").write_text("GOOD\tt1\tt1\ttimestamp=1100\t\nFAIL\tt2\tt2\ttimestamp=1101\tbroken\n")
+    with database.connection():
+        store.save(parser.read(tmp_path), f"{job_id}-ann/pi4-1")
+    assert lab_rows.details([host.id]).last[host.id].failed == 1
 
 
 def test_queues_say_why_nobody_serves_them(installation):

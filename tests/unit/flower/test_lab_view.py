@@ -128,6 +128,15 @@ def test_a_host_shows_its_step_its_lease_and_its_last_result():
     assert not line.last_is_good
 
 
+@pytest.mark.parametrize(
+    ("status", "failed", "good"), [("Completed", 0, True), ("Completed", 1, False), ("Aborted", 0, False)]
+)
+def test_a_last_result_is_good_when_its_job_completed_and_no_test_failed(status, failed, good):
+    last = Last(9, "perftest", status, NOW, "9-ann/rack1-host9", failed)
+    (line,) = lab_view.detailed(Page.of([line_of("rack1-host9")], 1, 50), Details({}, {2: last}), {}, NOW).lines
+    assert line.last_is_good is good
+
+
 def test_a_step_that_nobody_began_has_no_task():
     doing = Doing(71, "run_test", "sleeptest", 12, NOW, False, "12-ann/.runs/71")
     seen = {StepKey("run_test", "rack1-host9", 12): "the one before"}
