@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import itertools
 
 from autotest.bench import installation, measure, paper_lab
@@ -26,9 +27,8 @@ def run(plan: Plan) -> list[Figure]:
     hosts, queues = (500, (5_000, 100_000)) if plan.full else (40, (200, 1_000))
     figures = []
     for queued in queues:
-        claims, bare = measure.interleaved(
-            plan.runs, lambda queued=queued: _claims(plan, hosts, queued), lambda: _bare(plan, hosts)
-        )
+        ours = functools.partial(_claims, plan, hosts, queued)
+        claims, bare = measure.interleaved(plan.runs, ours, functools.partial(_bare, plan, hosts))
         target = Target("at least", _LEAST) if plan.full else None
         figures.append(Figure(f"claims, {queued:,} queued", "1/s", claims, bare, _BASELINE, target))
     few, many = figures

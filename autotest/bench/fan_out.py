@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,6 @@ from autotest.host_info import HostInfo
 from autotest.models import database
 from autotest.models.afe import HostQueueEntry, Job, JobDependencyLabel, JobKeyval, Label
 from autotest.models.database import transaction, utc_now
-from autotest.models.lab import LabelQueue
 from autotest.scheduler import builds, hosts, suites
 from autotest.scheduler.suites import SuiteSpec
 from autotest.scheduler.wakes import Wake
@@ -39,7 +36,8 @@ job.run_test("test{number}")
 """
 _SUITE = 'AUTHOR = "The Autotest team"\nNAME = "bench"\nTIME = "FAST"\nTEST_TYPE = "server"\nDOC = "All."\n'
 #: What a child consists of.
-_TABLES: tuple[type[peewee.Model], ...] = (Job, JobKeyval, JobDependencyLabel, HostQueueEntry)
+_TABLES: tuple[Any, ...] = (Job, JobKeyval, JobDependencyLabel, HostQueueEntry)
+_Rows = dict[Any, list[dict[str, Any]]]
 
 
 def run(plan: Plan) -> list[Figure]:
@@ -61,18 +59,48 @@ def _once(plan: Plan, count: int) -> tuple[float, float, float]:
         hosts.start_lab("bench", "bench:0", [HostInfo("dut1", frozenset({"board:sim", "bluetooth"}))], utc_now())
         spec = SuiteSpec("bench", "sim", _BUILD, paper_lab.OWNER, 50)
         suite, _ = suites.create(spec, here.settings, utc_now())
-        with measure.stopwatch() as reading:
-            builds.tests(here.settings.builds_dir, _BUILD)
         with measure.stopwatch() as whole:
             woken = suites.fan_out(suite, here.settings, utc_now())
             celery.publish(woken, here.app)
-        rows = {table: list(table.select().order_by(table.id).dicts()) for table in _TABLES}
-        rows[Job] = [row for row in rows[Job] if row["parent_job"] == suite]
-        rows[HostQueueEntry] = [row for row in rows[HostQueueEntry] if row["queue_key"]]
-        queues = list(LabelQueue.select().dicts())
+        with measure.stopwatch() as reading:
+            builds.tests(here.settings.builds_dir, _BUILD)
+        needed, rows = _rows(suite)
     with installation.fresh(plan) as here, database.connection():
-        _prepare(queues, rows)
+        _insert(needed)
         with measure.stopwatch() as bare:
             _insert(rows)
             _publish(here, woken)
     return whole.seconds - reading.seconds, bare.seconds, reading.seconds
+
+
+def _rows(suite: int) -> tuple[_Rows, _Rows]:
+    """What the children's rows refer to, and the rows that they consist of."""
+    found = {table: list(table.select().order_by(table.id).dicts()) for table in (Label, *_TABLES)}
+    needed = {Label: found.pop(Label), Job: [row for row in found[Job] if row["id"] == suite]}
+    found[Job] = [row for row in found[Job] if row["parent_job"] == suite]
+    return needed, {table: [row for row in rows if row.get("job") != suite] for table, rows in found.items()}
+
+
+def _insert(rows: _Rows) -> None:
+    with transaction():
+        for table, values in rows.items():
+            for some in peewee.chunked(values, _ROWS):
+                table.insert_many(some).execute()
+
+
+def _publish(here: Installation, woken: list[Wake]) -> None:
+    with here.app.producer_or_acquire() as producer:
+        for some in peewee.chunked(woken, _BATCH):
+            with producer.batch(_BATCH):
+                for wake in some:
+                    queue = Queue(wake.queue, Exchange(""), routing_key=wake.queue)
+                    here.app.send_task(wake.task, wake.args, queue=queue, producer=producer, priority=wake.step)
+
+
+def _stage(build: Path, count: int) -> None:
+    """A build with so many tests, all of suite ``bench``."""
+    (build / "test_suites").mkdir(parents=True)
+    (build / "test_suites" / "control.bench").write_text(_SUITE)
+    (build / "control").mkdir()
+    for number in range(count):
+        (build / "control" / f"control.test{number}").write_text(_CONTROL.format(number=number))

@@ -72,8 +72,9 @@ class Installation:
         last = time.monotonic() + seconds
         while not ready():
             for process in self._started:
-                if process.poll() is not None:
-                    raise errors.LabError(f"a process of the bench ended with status {process.returncode}: {self.tail()}")
+                status = process.poll()
+                if status is not None:
+                    raise errors.LabError(f"a process of the bench ended with status {status}: {self.tail()}")
             if time.monotonic() > last:
                 raise errors.LabError(f"{what} did not come within {seconds:g} s: {self.tail()}")
             time.sleep(0.005)

@@ -23,9 +23,7 @@ def infos(count: int) -> list[HostInfo]:
     return [
         HostInfo(
             f"dut{number}",
-            frozenset(
-                {f"board:b{number % _BOARDS}", "pool:suites", *(["bluetooth"] if number // _BOARDS % 2 else [])}
-            ),
+            frozenset({f"board:b{number % _BOARDS}", "pool:suites", *(["bluetooth"] if number // _BOARDS % 2 else [])}),
         )
         for number in range(count)
     ]

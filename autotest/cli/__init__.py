@@ -40,12 +40,13 @@ _BUILT_IN = {
 # Help of our own entry points, so that listing the commands imports none of them.
 _HELP = {
     "autoserv": "Run one control file on hosts over SSH, without a database.",
+    "bench": "What this system costs, beside the bare cost of the same work.",
     "broker": "The embedded broker, a Valkey server.",
     "db": "The database: migrate, status, check.",
     "demo": "Run the smoke suite on a simulated lab of eight DUTs.",
     "flower": "Watch the Celery tasks in a browser.",
     "sim": "A fleet of simulated DUTs.",
-    "worker": "The worker of one lab.",
+    "worker": "The processes of a lab: run, results, suites, beat; check, drain, labs.",
 }
 
 

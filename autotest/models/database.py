@@ -12,6 +12,7 @@ import contextlib
 import datetime
 import functools
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any, ParamSpec, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import peewee
-from playhouse.pool import MaxConnectionsExceeded, PooledMySQLDatabase
+from playhouse.pool import MaxConnectionsExceeded, PooledDatabase, PooledMySQLDatabase, PooledSqliteDatabase
 from pymysql.constants import CLIENT, ER
 
 from autotest import errors, settings
@@ -54,6 +55,7 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 db = peewee.DatabaseProxy()
+_writing = threading.Lock()
 
 
 class _Session(peewee.MySQLDatabase):
@@ -123,14 +125,15 @@ def connect(url: str) -> None:
     """
     shown = settings.shown(url)
     parts = urlsplit(url)
+    if isinstance(db.obj, PooledDatabase):
+        db.obj.close_idle()
     if parts.scheme == "sqlite":
         path = Path(unquote(parts.path[1:] if parts.path.startswith("//") else parts.path))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as problem:
             raise errors.DatabaseUnreachable(f"the database {shown} cannot be opened: {problem.strerror}") from problem
-        pragmas = {"journal_mode": "wal", "synchronous": "normal", "foreign_keys": 1, "cache_size": -16000}
-        db.initialize(peewee.SqliteDatabase(str(path), pragmas=pragmas, timeout=BUSY_SECONDS))
+        db.initialize(_file(path))
     elif parts.scheme == "mysql":
         try:
             db.initialize(_server(parts))
@@ -138,6 +141,18 @@ def connect(url: str) -> None:
             raise errors.ConfigError(f"the database address {shown} cannot be read: {problem}") from problem
     else:
         raise errors.ConfigError(f"database address {shown} must begin with sqlite:/// or mysql://")
+
+
+def _file(path: Path) -> PooledSqliteDatabase:
+    """Connections are kept: one that is opened for a write and closed as the last one costs a hundred writes."""
+    pragmas = {
+        "busy_timeout": BUSY_SECONDS * 1000,
+        "journal_mode": "wal",
+        "synchronous": "normal",
+        "foreign_keys": 1,
+        "cache_size": -4000,
+    }
+    return PooledSqliteDatabase(str(path), max_connections=0, pragmas=pragmas, check_same_thread=False)
 
 
 def _server(parts: SplitResult) -> _Server:
@@ -215,8 +230,9 @@ def _code(problem: BaseException) -> int | None:
 @contextlib.contextmanager
 def transaction() -> Iterator[None]:
     """All writes of the block, or none."""
-    if is_sqlite():
-        with db.atomic("IMMEDIATE") if not db.in_transaction() else db.atomic():
+    if is_sqlite() and not db.in_transaction():
+        # Who finds a SQLite file locked sleeps for ever longer pauses; threads of one process wait in line instead.
+        with _writing, db.atomic("IMMEDIATE"):
             yield
     else:
         with db.atomic():

@@ -57,7 +57,7 @@ class Prepared:
         return int(db.last_insert_id(self._run(arguments)))
 
     def _run(self, arguments: tuple[Any, ...]) -> Any:
-        values = [_padded(list(value)) if isinstance(value, (list, tuple, set, frozenset)) else value for value in arguments]
+        values = [_padded(value) if isinstance(value, list) else value for value in arguments]
         shape = (type(db.obj), *(len(value) if isinstance(value, list) else None for value in values))
         text, places = self._texts.get(shape) or self._texts.setdefault(shape, self._built(values))
         return db.execute_sql(text, [_value(place, values) for place in places])

@@ -6,7 +6,7 @@ import logging
 import math
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import peewee
@@ -20,12 +20,14 @@ log = logging.getLogger(__name__)
 _TAG = re.compile(r"(\d+)-[^/]*/.*", re.DOTALL)
 _UNSTORABLE = re.compile("[\ud800-\udfff]")
 
-#: Characters kept of a reason (upstream's column) and of a text without a limit (MySQL's TEXT in four-byte UTF-8).
+#: Characters kept of a reason (upstream's column) and of a text whose column has no limit.
 _LONGEST_REASON = 4096
 _LONGEST_TEXT = 16_000
 
 #: Rows a statement; SQLite allows some 32000 variables.
 _ROWS = 500
+#: Characters a statement: four bytes each, they stay below MariaDB's max_allowed_packet of 16 MB.
+_CHARACTERS = 2_000_000
 
 
 @database.retried
@@ -108,14 +110,12 @@ def _task_reference(job: tko.TkoJob) -> None:
 
 def _job_keyvals(job_idx: int, pairs: Mapping[str, object]) -> None:
     row = tko.TkoJobKeyval
-    # MariaDB's unique index takes A and a for one key.
-    fold = str if database.is_sqlite() else str.casefold
-    stored = {fold(old.key): old for old in row.select().where(row.job == job_idx)}
+    stored = {old.key: old for old in row.select().where(row.job == job_idx)}
     fresh = {}
     for key, value in ((stored_text(key, row.key.max_length), _fit(row.value, value)) for key, value in pairs.items()):
-        old = stored.get(fold(key))
+        old = stored.get(key)
         if old is None:
-            fresh[fold(key)] = {"job": job_idx, "key": key, "value": value}
+            fresh[key] = {"job": job_idx, "key": key, "value": value}
         elif old.value != value:
             row.update(value=value).where(row.id == old.id).execute()
     _insert(row, fresh.values())
@@ -256,4 +256,19 @@ def _samples(indexes: list[int], tests: Sequence[TestRecord]) -> None:
 
 def _insert(row: type[peewee.Model], values: Iterable[dict[str, Any]]) -> None:
     for some in peewee.chunked(values, _ROWS):
-        row.insert_many(some).execute()
+        for few in _packets(some):
+            row.insert_many(few).execute()
+
+
+def _packets(values: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """*values* in order, in lists whose texts a server takes in one statement."""
+    few: list[dict[str, Any]] = []
+    size = 0
+    for one in values:
+        length = sum(len(value) for value in one.values() if isinstance(value, str))
+        if few and size + length > _CHARACTERS:
+            yield few
+            few, size = [], 0
+        few.append(one)
+        size += length
+    yield few

@@ -226,8 +226,9 @@ def next_queued(key: str) -> HostQueueEntry | None:
 def waiting(key: str, page: int = 100) -> Iterator[HostQueueEntry]:
     """The entries that wait in the queue *key*, in order of service, with as much of them and of their jobs as a claim
     needs. Read from the index, since mostly the first one is served, in pages that grow from one row to *page*."""
-    rung, size = _ABOVE_ALL, 1
-    while (rung := highest_priority(key, rung)) is not None:
+    rung = highest_priority(key)
+    size = 1
+    while rung is not None:
         after = 0
         while True:
             rows = _LINE.rows(key, rung, after, size)
@@ -235,6 +236,7 @@ def waiting(key: str, page: int = 100) -> Iterator[HostQueueEntry]:
             if len(rows) < size:
                 break
             after, size = rows[-1][0], min(8 * size, page)
+        rung = highest_priority(key, rung)
 
 
 def _in_line(
@@ -264,13 +266,13 @@ _HIGHEST = Prepared(
     )
 )
 _LINE = Prepared(
-    lambda key, priority, after, size: HostQueueEntry.select(
-        HostQueueEntry.id, HostQueueEntry.meta_host, Job.id, Job.owner, Job.name, Job.run_verify
+    lambda key, priority, after, size: (
+        HostQueueEntry.select(HostQueueEntry.id, HostQueueEntry.meta_host, Job.id, Job.owner, Job.name, Job.run_verify)
+        .join(Job)
+        .where(_waiting_in(key), HostQueueEntry.priority == priority, HostQueueEntry.id > after)
+        .order_by(HostQueueEntry.id)
+        .limit(size)
     )
-    .join(Job)
-    .where(_waiting_in(key), HostQueueEntry.priority == priority, HostQueueEntry.id > after)
-    .order_by(HostQueueEntry.id)
-    .limit(size)
 )
 _WANTED = Prepared(
     lambda job_id, meta_host: (

@@ -100,20 +100,22 @@ def named(hostname: str) -> Host:
 
 def info(host: Host) -> HostInfo:
     """The host on paper, for the lab side."""
-    rows = HostAttribute.select().where(HostAttribute.host == host.id)
-    platform = (
-        Label.select(Label.name)
-        .join(HostLabel)
-        .where(HostLabel.host == host.id, Label.platform == True)  # noqa: E712 - an SQL expression
-        .first()
-    )
+    platform = _PLATFORM.row(host.id)
     return HostInfo(
         hostname=host.hostname,
         labels=labels.of_hosts([host.id]).get(host.id, frozenset()),
-        attributes={row.attribute: row.value for row in rows},
-        platform=platform.name if platform else None,
+        attributes=dict(_ATTRIBUTES.rows(host.id)),
+        platform=platform[0] if platform else None,
         protection=host.protection,
     )
+
+
+_ATTRIBUTES = Prepared(
+    lambda host: HostAttribute.select(HostAttribute.attribute, HostAttribute.value).where(HostAttribute.host == host)
+)
+_PLATFORM = Prepared(
+    lambda host: Label.select(Label.name).join(HostLabel).where(HostLabel.host == host, Label.platform == True)  # noqa: E712
+)
 
 
 @retried

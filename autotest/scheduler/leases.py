@@ -118,7 +118,7 @@ def _assign_best(
                 lease = _assign(lab, entry, host, wanted, due_at)
             if lease is None:
                 return None
-            wake = wakes.step_due(lab.name, lease.id, Step(lease.step), _shown(entry.job, host.hostname))
+            wake = entry_wake(lab.name, lease.id, Step(lease.step), entry.job, host.hostname)
             return Claim(Found.GRANTED, lease.id, host.host_id, (wake,))
         except peewee.IntegrityError:
             # The schema keeps promise 2: another claim has this host.
@@ -202,18 +202,23 @@ def open_leases(lab_id: int) -> list[Lease]:
     return list(Lease.select().where(Lease.lab == lab_id, Lease.released_at.is_null()))
 
 
+def granted_to(token: int, lab: Lab) -> bool:
+    """Whether this very incarnation of the lab holds the lease: its successor listens to the same queue."""
+    return Lease.select().where(Lease.id == token, Lease.lab == lab.id, Lease.incarnation == lab.incarnation).exists()
+
+
 def step_wake(lease: Lease, lab_name: str) -> Wake:
     """The wake for the step that the lease waits for, shown as ``sleeptest on rack1-host3, job 12``."""
     host = Host.get_by_id(lease.host_id)
     if lease.entry_id is None:
-        what = f"{lease.step} of {host.hostname}"
-    else:
-        what = _shown(HostQueueEntry.get_by_id(lease.entry_id).job, host.hostname)
-    return wakes.step_due(lab_name, lease.id, Step(lease.step), what)
+        return wakes.step_due(lab_name, lease.id, Step(lease.step), f"{lease.step} of {host.hostname}")
+    job = HostQueueEntry.get_by_id(lease.entry_id).job
+    return entry_wake(lab_name, lease.id, Step(lease.step), job, host.hostname)
 
 
-def _shown(job: Job, hostname: str) -> str:
-    return f"{entries.short_name(job)} on {hostname}, job {job.id}"
+def entry_wake(lab_name: str, token: int, step: Step, job: Job, hostname: str) -> Wake:
+    """The wake for a step of an entry of *job*, for callers who know the rows."""
+    return wakes.step_due(lab_name, token, step, f"{entries.short_name(job)} on {hostname}, job {job.id}")
 
 
 def _candidates(lab: Lab, queue: Queue, others: list[Queue]) -> list[Candidate]:
@@ -288,7 +293,9 @@ _SERVED = Prepared(
 )
 _RARE = Prepared(lambda: Label.select(Label.name).where(Label.only_if_needed == True))  # noqa: E712
 _PROTECTION = Prepared(lambda host_id: Host.select(Host.protection).where(Host.id == host_id))
-_REFUSED = Prepared(lambda job: IneligibleHostQueue.select(IneligibleHostQueue.host).where(IneligibleHostQueue.job == job))
+_REFUSED = Prepared(
+    lambda job: IneligibleHostQueue.select(IneligibleHostQueue.host).where(IneligibleHostQueue.job == job)
+)
 _REFUSE = Prepared(lambda job, host: IneligibleHostQueue.insert(job=job, host=host).on_conflict_ignore())
 _TAKE = Prepared(
     lambda entry_id, host: HostQueueEntry.update(host=host, active=True, reason="").where(

@@ -110,7 +110,8 @@ def overdue(lab: Lab, settings: Settings, now: datetime.datetime) -> list[Wake]:
     """Send again each step of this lab that is past its due time; take its lease back when that did not help."""
     woken: list[Wake] = []
     late = Lease.select().where(Lease.lab == lab.id, Lease.released_at.is_null(), Lease.due_at < now)
-    for lease in late:
+    # Read to its end first: SQLite refuses to write while an older view of the database is being read.
+    for lease in list(late):
         if lease.pokes >= _POKES:
             woken += take_back(lease.id, f"nobody began {lease.step}", settings, now, seen=lease)
             continue
@@ -139,7 +140,7 @@ def aborted(lab: Lab, now: datetime.datetime) -> tuple[list[int], list[Wake]]:
         .join(HostQueueEntry)
         .where(Lease.lab == lab.id, Lease.released_at.is_null(), HostQueueEntry.aborted == True)  # noqa: E712
     )
-    for lease in hit:
+    for lease in list(hit):
         if lease.due_at is None:
             running.append(lease.id)
         else:

@@ -270,7 +270,7 @@ def _go_on(
     entries.advance(entry.id, EntryStatus.PENDING, EntryStatus.STARTING)
     Host.update(status=HostStatus.PENDING.value).where(Host.id == host.id).execute()
     leases.next_step(lease, Step.RUN_TEST, now + _due(settings), None)
-    return [leases.step_wake(Lease.get_by_id(lease.id), host.lab.name)]
+    return [leases.entry_wake(host.lab.name, lease.id, Step.RUN_TEST, entry.job, host.hostname)]
 
 
 def _repair(

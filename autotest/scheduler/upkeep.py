@@ -85,7 +85,8 @@ def forgotten(settings: Settings, now: datetime.datetime) -> list[Wake]:
             HostQueueEntry.status.in_([EntryStatus.QUEUED.value, EntryStatus.RUNNING.value, EntryStatus.PARSING.value]),
         )
     )
-    for entry in late:
+    # Read to its end first: SQLite refuses to write while an older view of the database is being read.
+    for entry in list(late):
         _due_again(entry, again)
         woken += [wake._replace(spare=True) for wake in _entry_wakes(entry)]
     return woken

@@ -126,7 +126,8 @@ def _make_links(folder: Path, links: list[tuple[PurePosixPath, str]]) -> list[st
         if not _stays_inside(path, target) or not _make_folders(folder, path.parent) or os.path.lexists(place):
             refused.append(f"{str(path)!r}: link to {target!r} leads out of the folder, or its place is taken")
         else:
-            place.symlink_to(target)
+            # Without doubled slashes, which some readers of a looping link take for the root.
+            place.symlink_to(PurePosixPath(target))
     return refused
 
 

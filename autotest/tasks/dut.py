@@ -88,6 +88,9 @@ def _drop_credit(request: Any, **_: Any) -> None:
 def _step(token: int, step: Step) -> None:
     worker = lab_worker.current()
     with database.connection():
+        if not leases.granted_to(token, worker.lab):
+            # A newer worker serves the lab, and this one is about to hear of it. The step is sent again when overdue.
+            return
         work, woken = steps.begin(token, step, worker.settings, utc_now())
     worker.publish(woken)
     if work is None:

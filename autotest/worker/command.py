@@ -53,10 +53,15 @@ _patience = click.option(
 def run(config_path: Path, patience: float, take_over: bool) -> None:
     """Serve one lab: take what its free hosts can run."""
     config = lab_config.load(config_path)
-    installed = _ready(patience)
+    installed = ready(patience)
     if not take_over:
         succession.await_turn(config.name, installed.beat_every)
-    served = lab_worker.LabWorker(config, installed)
+    serve(lab_worker.LabWorker(config, installed))
+
+
+def serve(served: lab_worker.LabWorker) -> None:
+    """Be the worker of one lab until told to stop."""
+    config = served.config
     served.start()
     lab_worker.serve(served)
     app.label_queues = served.queues
@@ -76,7 +81,7 @@ def run(config_path: Path, patience: float, take_over: bool) -> None:
 def results(config_path: Path, patience: float) -> None:
     """Parse and store what the tests of one lab left."""
     config = lab_config.load(config_path)
-    _ready(patience)
+    ready(patience)
     _consume(f"results.{config.name}", [wakes.results_queue(config.name)], _RESULTS_SLOTS)
 
 
@@ -84,7 +89,7 @@ def results(config_path: Path, patience: float) -> None:
 @_patience
 def suites(patience: float) -> None:
     """Create and close suites, and look after what nobody else does."""
-    _ready(patience)
+    ready(patience)
     _consume("suites", [wakes.SUITES_QUEUE, UPKEEP_QUEUE], _SUITES_SLOTS)
 
 
@@ -92,7 +97,7 @@ def suites(patience: float) -> None:
 @_patience
 def beat(patience: float) -> None:
     """Ask for the sweep every few seconds."""
-    _ready(patience)
+    ready(patience)
     app.Beat(loglevel="WARNING", quiet=True).run()
 
 
@@ -111,7 +116,7 @@ class _EndOfChildren(bootsteps.StartStopStep):
         lab_worker.current().stop()
 
 
-def _ready(patience: float) -> Settings:
+def ready(patience: float) -> Settings:
     """Logging, the broker and the database, or one line that names what does not answer."""
     logging.basicConfig(level=logging.INFO, format=_FORMAT, stream=sys.stderr)
     logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 #: Abort must work within 2 s, on the DUT as well.
 _ABORT_EVERY = 0.4
 _REFRESH_EVERY = 1.0
+#: Changes that come together are looked at together.
+_REFRESH_APART = 0.02
 _OVERDUE_EVERY = 1.0
 
 
@@ -44,15 +46,18 @@ class Keeper:
 
     def _keep(self) -> None:
         due = {duty: 0.0 for _, duty in self._duties}
+        refreshed = 0.0
         while not self._worker.stopping.is_set():
             now = time.monotonic()
             if self._worker.changed.is_set():
                 self._worker.changed.clear()
-                due[self._refresh] = 0.0
+                due[self._refresh] = min(due[self._refresh], refreshed + _REFRESH_APART)
             for every, duty in self._duties:
                 if due[duty] <= now:
                     due[duty] = now + every
                     self._attempt(duty)
+                    if duty == self._refresh:
+                        refreshed = time.monotonic()
             pause = max(0.0, min(due.values()) - time.monotonic())
             self._worker.changed.wait(pause)
 

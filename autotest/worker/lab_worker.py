@@ -33,14 +33,14 @@ class LabWorker:
     every predecessor.
     """
 
-    def __init__(self, config: LabConfig, settings: Settings):
+    def __init__(self, config: LabConfig, settings: Settings, launcher: Launcher | None = None):
         self.config = config
         self.settings = settings
         self.queues = LabelQueues()
         self.credits = Credits()
         self.changed = threading.Event()
         self.stopping = threading.Event()
-        self._launcher = Launcher()
+        self._launcher = launcher or Launcher()
         self._running: dict[int, Path] = {}
         self._lock = threading.Lock()
         self._lab: Lab | None = None

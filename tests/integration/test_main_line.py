@@ -93,6 +93,8 @@ def test_an_abort_reaches_a_running_job_and_its_processes_on_the_dut(lab):
     job = lab.job(gate.control)
     pid = gate.wait_for_run()
     assert pid in lab.dut().processes
+    # What the DUT says reaches the lab a moment later; an abort before that would leave no trace of the test.
+    lab.wait_until(lambda: "START\tgate" in lab.log(job), "the lab hears of the test")
     api.abort_jobs([job])
     on_dut = lab.wait_until(lambda: not lab.dut().processes, "the DUT is quiet", seconds=ABORTED_WITHIN_S)
     print(f"the DUT was quiet {on_dut:.2f} s after the abort")

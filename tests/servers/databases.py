@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from playhouse.pool import PooledMySQLDatabase
+from playhouse.pool import PooledDatabase
 
 from autotest.models import database, schema
 from servers.mariadb import MariaDB
@@ -57,6 +57,7 @@ class SqliteFiles:
         return url
 
     def drop(self, url: str) -> None:
+        _let_go()
         for end in ("", "-wal", "-shm"):
             Path(f"{_path(url)}{end}").unlink(missing_ok=True)
 
@@ -79,8 +80,7 @@ class MariaDBDatabases:
         return self._server.url(name)
 
     def drop(self, url: str) -> None:
-        if isinstance(database.db.obj, PooledMySQLDatabase):
-            database.db.obj.close_all()
+        _let_go()
         self._server.as_root(f"DROP DATABASE IF EXISTS {url.rpartition('/')[2]}")
 
     def _statements(self) -> list[str]:
@@ -97,6 +97,12 @@ class MariaDBDatabases:
             if ask(f"SELECT 1 FROM `{table}` LIMIT 1", database=name):
                 statements.append(f"INSERT INTO `{table}` SELECT * FROM {name}.`{table}`")
         return statements
+
+
+def _let_go() -> None:
+    """Close the connections that are kept for the next who asks."""
+    if isinstance(database.db.obj, PooledDatabase):
+        database.db.obj.close_all()
 
 
 def _path(url: str) -> Path:

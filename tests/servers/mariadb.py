@@ -16,11 +16,12 @@ from urllib.parse import quote
 
 import pymysql
 
-from servers.server import Server, free_port, program
+from servers.server import Server, accepts, free_port, program
 
 _SETTINGS = (
     "--innodb-flush-log-at-trx-commit=2",
     "--innodb-buffer-pool-size=64M",
+    "--innodb-log-file-size=32M",
     "--innodb-doublewrite=0",
     "--innodb-file-per-table=0",
     "--skip-log-bin",
@@ -35,6 +36,7 @@ _SETTINGS = (
 
 #: Making the tables of a test in memory takes a third of the time.
 _MEMORY = Path("/dev/shm")
+_ROOM = 1_000_000_000
 
 
 class MariaDB:
@@ -45,7 +47,7 @@ class MariaDB:
 
     def __init__(self, folder: Path):
         self.port = free_port()
-        in_memory = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK)
+        in_memory = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM
         self._data = Path(tempfile.mkdtemp(prefix="mariadb-", dir=_MEMORY if in_memory else folder))
         self._socket = self._data / "socket"
         self._numbers = itertools.count(1)
@@ -57,7 +59,7 @@ class MariaDB:
         argv = [program("mariadbd", "mariadb-server"), "--no-defaults", f"--datadir={self._data}", *as_root]
         argv += [f"--socket={self._socket}", f"--bind-address={self.host}", f"--port={self.port}"]
         argv += [f"--pid-file={self._data / 'pid'}", *_SETTINGS]
-        self.server = Server(argv, folder / "log", self._answers)
+        self.server = Server(argv, folder / "log", lambda: accepts(self.port))
         self.server.start()
         self.as_root(
             f"CREATE USER {self.user}@'{self.host}' IDENTIFIED BY '{self.password}'",
@@ -107,10 +109,3 @@ class MariaDB:
         return pymysql.connect(
             unix_socket=str(self._socket), user="root", database=database, autocommit=True, charset="utf8mb4"
         )
-
-    def _answers(self) -> bool:
-        try:
-            self._root().close()
-        except pymysql.err.OperationalError:
-            return False
-        return True

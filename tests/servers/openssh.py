@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import socket
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 
 from autotest.host_info import HostInfo
 from autotest.sim import hunt, layout
-from servers.server import Server, free_port, program
+from servers.server import Server, accepts, free_port, program
 
 # The keys say who may come in, so that PAM and the accounts of the machine have no part in it.
 _CONFIG = """\
@@ -59,7 +58,7 @@ class OpenSSH:
         # Where sshd puts itself before anybody has logged in.
         Path("/run/sshd").mkdir(exist_ok=True)
         argv = [program("sshd", "openssh-server"), "-D", "-e", "-f", str(config)]
-        self.server = Server(argv, folder / "log", self._answers)
+        self.server = Server(argv, folder / "log", lambda: accepts(self._port))
         self.info = HostInfo(
             hostname,
             frozenset(labels),
@@ -91,10 +90,3 @@ class OpenSSH:
         """End the server and whatever runs on the DUT."""
         self.server.stop()
         hunt.kill(str(self.root))
-
-    def _answers(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self._port), 1).close()
-        except OSError:
-            return False
-        return True

@@ -36,9 +36,10 @@ class Wire:
 
     def close(self) -> None:
         """End it, also for whoever reads from it."""
-        with contextlib.suppress(OSError, EOFError):
-            self._sock.shutdown(socket.SHUT_RDWR)
-        self._sock.close()
+        # A channel says goodbye over its bastion, which may be gone.
+        for end in (lambda: self._sock.shutdown(socket.SHUT_RDWR), self._sock.close):
+            with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+                end()
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._sock, name)

@@ -188,6 +188,12 @@ class Lab:
             lease = Lease.get(Lease.entry == self.entry(job_id).id, Lease.released_at.is_null())
             return self.settings.results_dir / self.entry(job_id).job.tag / ".runs" / str(lease.id)
 
+    def log(self, job_id: int) -> str:
+        """The status log that the job's attempts have written so far."""
+        with database.connection():
+            runs = self.settings.results_dir / self.entry(job_id).job.tag / ".runs"
+        return "".join(path.read_text(errors="replace") for path in runs.glob("*/status.log"))
+
     def results(self, job_id: int) -> Path:
         """The results folder that counts."""
         entry = self.entry(job_id)

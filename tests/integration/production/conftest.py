@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import pytest
 import redis
@@ -48,7 +49,7 @@ class Machines:
 
 
 class ProductionInstallation(Installation):
-    """All addresses stand in one settings file; secrets are part of addresses, and nobody else may read it."""
+    """All addresses stand in one settings file, and each password in a file of its own."""
 
     def __init__(self, folder: Path, machines: Machines, broker: Redis, database: str):
         self._database = database
@@ -60,16 +61,28 @@ class ProductionInstallation(Installation):
         self.embedded = self.settings.root_dir / "autotest.db"
 
     def _write_settings(self, broker: str) -> None:
-        super()._write_settings(self._redis.url)
+        super()._write_settings(_without_password(self._redis.url))
+        lines = [f"database = {json.dumps(_without_password(self._database))}"]
+        for name, url in (("broker", self._redis.url), ("database", self._database)):
+            secret = self.folder / f"{name}.password"
+            secret.touch(mode=0o600)
+            secret.write_text(unquote(urlsplit(url).password or "") + "\n")
+            lines.append(f"{name}_password_file = {json.dumps(str(secret))}")
         with self.settings_file.open("a") as file:
-            file.write(f"database = {json.dumps(self._database)}\n")
-        self.settings_file.chmod(0o600)
+            file.write("\n".join(lines) + "\n")
 
     def _write_build(self) -> None:
         super()._write_build()
         folder = self.settings.builds_dir / BUILD / "control" / "measures"
         folder.mkdir()
         (folder / "measures.py").write_text(_MEASURES)
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    user, _, place = parts.netloc.rpartition("@")
+    user = user.partition(":")[0]
+    return urlunsplit(parts._replace(netloc=f"{user}@{place}" if user else place))
 
 
 class RedisNode(CeleryTestBroker):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import stat
 
 from nodes.installation import BUILD
 from nodes.waiting import until
@@ -26,7 +25,7 @@ def rows(query):
     return list(query.dicts())
 
 
-def test_a_suite_on_three_machines_leaves_every_row(lab, machines, mariadb):
+def test_a_suite_on_three_machines_leaves_every_row(lab, machines, mariadb, redis_server):
     gate = lab.gate()
     gate.open()
     for name, (needs, test, _) in _TESTS.items():
@@ -53,7 +52,7 @@ def test_a_suite_on_three_machines_leaves_every_row(lab, machines, mariadb):
         until(lambda machine=machine: not machine.processes, 10, f"{machine.root} is quiet")
         assert machine.decoys == []
         assert not (machine.root / "rebooted").exists()
-    _check_where_it_lies(lab, mariadb)
+    _check_where_it_lies(lab, mariadb, redis_server)
 
 
 def _check_jobs(lab, suite, children):
@@ -152,9 +151,10 @@ def _check_measures(row):
     assert own.value == "\U0001f600"
 
 
-def _check_where_it_lies(lab, mariadb):
+def _check_where_it_lies(lab, mariadb, redis_server):
     """The rows are on the server, in its own connections' eyes; nothing went into an embedded database."""
     name = lab.settings.database_url.rpartition("/")[2]
     assert mariadb.as_root("SELECT COUNT(*) FROM afe_jobs", database=name) == [(1 + len(_TESTS),)]
     assert lab.installation.embedded.stat().st_size == 0
-    assert stat.S_IMODE(lab.installation.settings_file.stat().st_mode) == 0o600
+    assert mariadb.password not in lab.installation.settings_file.read_text()
+    assert redis_server.password not in lab.installation.settings_file.read_text()

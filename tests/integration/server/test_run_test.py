@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from autotest.client import keyval
-from autotest.server.hosts import ssh
+from autotest.server.hosts import ssh, wire
 
 GOOD_PAS = [
     "START",
@@ -190,7 +190,7 @@ def test_a_drop_at_any_moment_costs_a_warning_and_not_the_run(dut, run, moment, 
 
 
 def test_a_dut_that_hangs_mid_test_is_noticed_by_its_silence(dut, run, monkeypatch):
-    monkeypatch.setattr(ssh, "_PING_EVERY_S", 0.5)
+    monkeypatch.setattr(wire, "PING_EVERY_S", 0.5)
     monkeypatch.setattr(ssh, "_PING_LIMIT_S", 0.5)
     info = dataclasses.replace(dut.info, attributes={**dut.info.attributes, "disconnect_limit": "1"})
     thread = after_waiting(dut, lambda: dut.fault("hang"))

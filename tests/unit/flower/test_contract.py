@@ -63,7 +63,11 @@ def test_it_is_the_flower_that_we_know():
     assert version("flower").startswith("2.2."), "the Lab tab was made for Flower 2.2; see what else fails here"
 
 
-@pytest.mark.parametrize(("module", "name", "parameters", "needed_by"), FUNCTIONS, ids=lambda each: str(each))
+@pytest.mark.parametrize(
+    ("module", "name", "parameters", "needed_by"),
+    FUNCTIONS,
+    ids=lambda each: "-".join(sorted(each)) if isinstance(each, set) else str(each),
+)
 def test_flower_has_the_function(module, name, parameters, needed_by):
     found = importlib.import_module(module)
     for part in name.split("."):

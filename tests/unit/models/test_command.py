@@ -12,17 +12,17 @@ from autotest.models import database
 
 
 @pytest.fixture
-def db(tmp_path, monkeypatch):
-    """Runs `autotest db ARGUMENTS` on a SQLite file that does not exist yet."""
-    monkeypatch.setenv("AUTOTEST_ROOT", str(tmp_path))
+def db(empty_database, monkeypatch):
+    """Runs `autotest db ARGUMENTS` on a database without tables."""
+    monkeypatch.setenv("AUTOTEST_DATABASE", empty_database)
     return lambda *arguments: CliRunner().invoke(cli.main, ["db", *arguments])
 
 
-def test_migrate_brings_a_new_database_up_to_the_models(db, tmp_path):
+def test_migrate_brings_a_new_database_up_to_the_models(db):
     assert db("migrate").stdout == "applied 0001_initial\n"
     assert db("migrate").stdout == "Nothing to do.\n"
     result = db("check")
-    assert (result.exit_code, result.stdout) == (0, f"sqlite:///{tmp_path}/autotest.db matches the models.\n")
+    assert (result.exit_code, result.stdout) == (0, f"{database.described()} matches the models.\n")
 
 
 def test_a_dry_run_only_says_what_it_would_do(db):
@@ -65,10 +65,10 @@ def test_check_names_what_is_missing(db):
     ]
 
 
-def test_status_tells_the_address_and_when_each_was_applied(db, tmp_path):
+def test_status_tells_the_address_and_when_each_was_applied(db):
     db("migrate")
     found = json.loads(db("status", "--json").stdout)
-    assert found["database"] == f"sqlite:///{tmp_path}/autotest.db"
+    assert found["database"] == database.described()
     assert [row["name"] for row in found["migrations"]] == ["0001_initial"]
 
 
@@ -89,7 +89,9 @@ def test_a_database_that_does_not_answer_is_one_line_and_exit_code_3(db, monkeyp
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_file_that_is_no_database_is_named(db, tmp_path):
+@pytest.mark.sqlite(reason="about its file")
+def test_a_file_that_is_no_database_is_named(db, tmp_path, monkeypatch):
+    monkeypatch.setenv("AUTOTEST_DATABASE", f"sqlite:///{tmp_path}/autotest.db")
     (tmp_path / "autotest.db").write_text("garbage\n" * 1000)
     result = db("status")
     assert result.exit_code == 3

@@ -11,24 +11,24 @@ import pytest
 from autotest import errors
 from autotest.models import database, schema
 from autotest.models.afe import User
-from autotest.models.database import db, transaction
+from autotest.models.database import db, held, retried, transaction
 from autotest.models.lab import Lab
 
 
 @pytest.fixture
-def ledger(tmp_path):
+def ledger(migrated_database):
     """A bound and migrated database."""
+    database.connect(migrated_database)
+
+
+def test_an_absolute_path_makes_its_folder(tmp_path):
     path = tmp_path / "deep" / "autotest.db"
     database.connect(f"sqlite:///{path}")
     with database.connection():
         schema.migrate()
-    return path
-
-
-def test_an_absolute_path_makes_its_folder(ledger):
-    assert ledger.is_file()
+    assert path.is_file()
     assert database.is_sqlite()
-    assert database.described() == f"sqlite:///{ledger}"
+    assert database.described() == f"sqlite:///{path}"
 
 
 @pytest.mark.parametrize("slashes", ["sqlite://", "sqlite:///"])
@@ -40,6 +40,7 @@ def test_a_path_is_absolute_and_may_be_quoted(tmp_path, slashes):
     assert (tmp_path / "auto test.db").is_file()
 
 
+@pytest.mark.sqlite(reason="about its PRAGMAs")
 def test_sqlite_writes_ahead_and_keeps_foreign_keys(ledger):
     with database.connection():
         assert db.execute_sql("PRAGMA journal_mode").fetchone() == ("wal",)
@@ -116,6 +117,7 @@ def test_an_inner_transaction_is_given_up_alone(ledger):
     assert "bob" not in logins
 
 
+@pytest.mark.sqlite(reason="a server locks rows, not the database")
 def test_a_transaction_takes_the_write_lock_before_it_reads(ledger):
     """Otherwise two that read first and write then would lose to each other."""
     inside, go = threading.Event(), threading.Event()
@@ -138,6 +140,84 @@ def test_a_transaction_takes_the_write_lock_before_it_reads(ledger):
     thread.join()
     with database.connection():
         assert User.select().count() == 2
+
+
+def test_a_folder_that_cannot_be_made_is_named():
+    with pytest.raises(errors.DatabaseUnreachable, match=r"sqlite:////proc/none/a\.db cannot be opened: No such file"):
+        database.connect("sqlite:////proc/none/a.db")
+
+
+def test_a_port_that_is_no_number_is_named():
+    with pytest.raises(errors.ConfigError, match=r"mysql://ann:\*\*\*@db:port/x cannot be read"):
+        database.connect("mysql://ann:secret@db:port/x")
+
+
+def test_a_failure_in_the_middle_names_the_database(ledger):
+    with (
+        pytest.raises(errors.DatabaseUnreachable, match=f"{database.described()} failed: .*no_such_table"),
+        database.connection(),
+    ):
+        db.execute_sql("SELECT * FROM no_such_table")
+    assert db.is_closed()
+
+
+def test_what_a_row_does_not_keep_stays_an_error_of_its_own(ledger):
+    with pytest.raises(peewee.IntegrityError), database.connection():
+        User.create(login="autotest_system")
+
+
+@pytest.mark.parametrize("code", [1213, 1205, 1020])
+def test_a_transaction_that_another_one_displaced_is_done_again(ledger, code):
+    tries = []
+
+    @retried
+    def act(login):
+        tries.append(login)
+        with transaction():
+            User.create(login=login)
+            if len(tries) < 3:
+                raise peewee.OperationalError(code, "try restarting transaction")
+        return login
+
+    with database.connection():
+        assert act("alice") == "alice"
+        assert User.select().where(User.login == "alice").count() == 1
+    assert len(tries) == 3
+
+
+def test_a_transaction_that_never_gets_its_turn_gives_up(ledger, monkeypatch):
+    monkeypatch.setattr(database, "_LONGEST_PAUSE_S", 0.001)
+    tries = []
+
+    @retried
+    def act():
+        tries.append(1)
+        raise peewee.OperationalError(1213, "Deadlock found when trying to get lock")
+
+    with database.connection(), pytest.raises(peewee.OperationalError, match="Deadlock"):
+        act()
+    assert len(tries) == database._ATTEMPTS
+
+
+def test_any_other_failure_is_told_at_once(ledger):
+    tries = []
+
+    @retried
+    def act():
+        tries.append(1)
+        db.execute_sql("SELECT * FROM no_such_table")
+
+    with database.connection(), pytest.raises(peewee.DatabaseError):
+        act()
+    assert len(tries) == 1
+
+
+def test_a_held_row_is_as_it_is_now(ledger):
+    with database.connection(), transaction():
+        row = Lab.create(name="desk")
+        Lab.update(incarnation=3).where(Lab.id == row.id).execute()
+        assert held(Lab, Lab.id == row.id).incarnation == 3
+        assert held(Lab, Lab.id == row.id + 1) is None
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,9 @@ def results_of(job_idx):
     return list(tko.TestResult.select().where(tko.TestResult.job == job_idx).order_by(tko.TestResult.test_idx))
 
 
+LONG = "\U0001f600" * 1000
+
+
 def saved(folder, log=LOG, files=FILES, tag="7-ann/h1"):
     return store.save(parser.read(folder(log, files)), tag)
 
@@ -228,3 +231,22 @@ def test_two_workers_may_parse_at_the_same_time(folder, db):
 @pytest.mark.usefixtures("db")
 def test_every_outcome_has_a_row_of_its_own():
     assert {outcome.value for outcome in Outcome} <= {row.word for row in tko.Status.select()}
+
+
+@pytest.mark.usefixtures("db")
+def test_long_texts_go_to_the_server_in_several_statements(folder, monkeypatch):
+    statements = []
+    run = database.db.obj.execute_sql
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_CHARACTERS", 5000)
+        patch.setattr(
+            database.db.obj,
+            "execute_sql",
+            lambda sql, *rest, **named: statements.append(sql) or run(sql, *rest, **named),
+        )
+        keyval = "".join(f"text{number}={LONG}\n" for number in range(12))
+        saved(folder, files={**FILES, "t1/keyval": keyval})
+
+    row = tko.TestAttribute
+    assert row.select().where(row.value == LONG).count() == 12
+    assert sum("INSERT INTO" in sql and "tko_test_attributes" in sql for sql in statements) >= 3

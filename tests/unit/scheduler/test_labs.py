@@ -157,3 +157,14 @@ def test_a_worker_that_ended_signs_off_and_a_replaced_one_does_not(lab):
     labs.gone(new)
     assert labs.named("desk").worker == ""
     assert not labs.rows(lab.now, 30)[0]["alive"]
+
+
+def test_a_lease_is_its_own_incarnations_alone(lab, entry):
+    token = lab.granted(entry)
+    old = lab.row
+
+    new = hosts.start_lab("desk", "node1:8", [], lab.now)
+
+    assert leases.granted_to(token, old)
+    assert not leases.granted_to(token, new)
+    assert not leases.granted_to(token + 1, old)

@@ -30,7 +30,7 @@ def host(number: int = 1, **facts: object) -> HostState:
         ({"silent_s": None}, "without a worker", "of lab desk, no worker seen yet"),
         ({"silent_s": 93.4}, "without a worker", "of lab desk, no worker seen for 93 s"),
         ({"drained": "ann: new switch"}, "drained", "lab desk is drained by ann: new switch"),
-        ({"drained": "ann: new switch", "status": "Repair Failed"}, "drained", "lab desk is drained by ann: new switch"),
+        ({"drained": "ann: swap", "status": "Repair Failed"}, "drained", "lab desk is drained by ann: swap"),
         ({"task": "Verify"}, "in care", "waits for its own Verify"),
     ],
 )

@@ -36,6 +36,13 @@ def test_a_name_that_nobody_knows_is_told_from_a_silent_host():
         verifiers.SshUp().verify(host({"fence": gone}))
 
 
+def test_a_host_behind_a_bastion_is_neither_looked_up_nor_pinged_from_here():
+    gone = errors.HostUnreachable("h1", "its bastion gate does not get there: Connect failed")
+
+    with pytest.raises(errors.VerifyFailed, match=r"^No answer to ssh from h1\nits bastion gate does not get there"):
+        verifiers.SshUp().verify(host({"fence": gone}, address="no.such.name.invalid", bastion="gate"))
+
+
 def test_s7_a_host_without_an_answer_to_ping_is_told_so(monkeypatch):
     monkeypatch.setattr(verifiers, "_answers_ping", lambda address: False)
 

@@ -87,7 +87,11 @@ def test_a_predecessor_that_had_our_own_number_is_dead(installation):
     assert waits() == 0
 
 
-@pytest.mark.parametrize("worker", [f"elsewhere:{os.getpid()}", f"{NODE}:", f"{NODE}:x", "garbage"])
+@pytest.mark.parametrize(
+    "worker",
+    [f"elsewhere:{os.getpid()}", f"{NODE}:", f"{NODE}:x", "garbage"],
+    ids=["elsewhere", "no pid", "no number", "garbage"],
+)
 def test_of_others_nobody_here_can_tell(worker):
     assert not succession.is_dead(worker)
 
