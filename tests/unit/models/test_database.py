@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import sqlite3
 import threading
 
 import peewee
@@ -132,10 +134,9 @@ def test_a_transaction_takes_the_write_lock_before_it_reads(ledger):
     thread = threading.Thread(target=read_then_write)
     thread.start()
     inside.wait(10)
-    with database.connection():
-        db.execute_sql("PRAGMA busy_timeout = 0")
-        with pytest.raises(peewee.OperationalError, match="locked"), transaction():
-            pass
+    another_process = sqlite3.connect(db.obj.database, timeout=0)
+    with contextlib.closing(another_process), pytest.raises(sqlite3.OperationalError, match="locked"):
+        another_process.execute("BEGIN IMMEDIATE")
     go.set()
     thread.join()
     with database.connection():
