@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import signal
 import sys
 from pathlib import Path
 
@@ -30,6 +31,8 @@ def bench(name: str, runs: int, size: str, file: Path | None, database: str) -> 
     Targets are for the full size; --size small only shows that a bench works.
     """
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    # What a bench started and wrote goes with it, also when somebody ends it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     plan = Plan(runs, size == "full", database)
     console = Console(stderr=True)
     reports = []

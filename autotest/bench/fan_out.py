@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import peewee
-from kombu import Exchange, Queue
+from kombu.utils.uuid import uuid
 
 from autotest import celery
 from autotest.bench import installation, measure, paper_lab
@@ -93,8 +93,10 @@ def _publish(here: Installation, woken: list[Wake]) -> None:
         for some in peewee.chunked(woken, _BATCH):
             with producer.batch(_BATCH):
                 for wake in some:
-                    queue = Queue(wake.queue, Exchange(""), routing_key=wake.queue)
-                    here.app.send_task(wake.task, wake.args, queue=queue, producer=producer, priority=wake.step)
+                    headers = {"task": wake.task, "id": uuid()}
+                    producer.publish(
+                        [wake.args, {}, {}], exchange="", routing_key=wake.queue, priority=wake.step, headers=headers
+                    )
 
 
 def _stage(build: Path, count: int) -> None:

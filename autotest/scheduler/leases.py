@@ -128,32 +128,20 @@ def _assign_best(
 
 def grant_tasks(lab: Lab, now: datetime.datetime, due_in: datetime.timedelta) -> list[Wake]:
     """Lease free hosts to the tasks that wait for them (repair before verify, then by id; section 2.5)."""
-    waiting = (
-        SpecialTask.select(SpecialTask, Host)
-        .join(Host)
-        .where(
-            Host.lab == lab.id,
-            Host.locked == False,  # noqa: E712 - an SQL expression
-            Host.invalid == False,  # noqa: E712
-            SpecialTask.is_complete == False,  # noqa: E712
-            SpecialTask.is_active == False,  # noqa: E712
-            SpecialTask.queue_entry.is_null(),
-        )
-    )
     order = [TaskKind.REPAIR, TaskKind.VERIFY, TaskKind.PROVISION]
+    waiting = [(order.index(TaskKind(kind)), task_id, host_id) for task_id, kind, host_id in _TASKS.rows(lab.id)]
     granted = [
-        _grant_task(lab, task, now + due_in)
-        for task in sorted(waiting, key=lambda task: (order.index(TaskKind(task.task)), task.id))
+        _grant_task(lab, order[rank], task_id, host_id, now + due_in) for rank, task_id, host_id in sorted(waiting)
     ]
     return [step_wake(lease, lab.name) for lease in granted if lease is not None]
 
 
 @retried
-def _grant_task(lab: Lab, task: SpecialTask, due_at: datetime.datetime) -> Lease | None:
+def _grant_task(lab: Lab, kind: TaskKind, task_id: int, host_id: int, due_at: datetime.datetime) -> Lease | None:
     with transaction():
-        if not _serves(lab) or Lease.select().where(Lease.host == task.host_id, Lease.released_at.is_null()).exists():
+        if not _serves(lab) or Lease.select().where(Lease.host == host_id, Lease.released_at.is_null()).exists():
             return None
-        return grant(lab, task.host_id, None, task.id, STEP_OF[TaskKind(task.task)], due_at)
+        return grant(lab, host_id, None, task_id, STEP_OF[kind], due_at)
 
 
 def grant(
@@ -289,6 +277,20 @@ def first_task(entry: HostQueueEntry, host: Candidate, wanted: set[str]) -> Task
 _SERVED = Prepared(
     lambda lab_id, incarnation: holding(
         Lab.select(Lab.id).where(Lab.id == lab_id, Lab.incarnation == incarnation, Lab.drained == False)  # noqa: E712
+    )
+)
+_TASKS = Prepared(
+    lambda lab_id: (
+        SpecialTask.select(SpecialTask.id, SpecialTask.task, SpecialTask.host)
+        .join(Host)
+        .where(
+            Host.lab == lab_id,
+            Host.locked == False,  # noqa: E712 - an SQL expression
+            Host.invalid == False,  # noqa: E712
+            SpecialTask.is_complete == False,  # noqa: E712
+            SpecialTask.is_active == False,  # noqa: E712
+            SpecialTask.queue_entry.is_null(),
+        )
     )
 )
 _RARE = Prepared(lambda: Label.select(Label.name).where(Label.only_if_needed == True))  # noqa: E712

@@ -152,11 +152,12 @@ def test_a_closed_host_closes_both_connections(host, bastion):
     assert bastion.is_left.wait(10)
 
 
-def test_a_bastion_that_drops_the_connection_costs_one_command(host, bastion):
+def test_a_bastion_that_drops_the_connection_costs_at_most_one_command(host, bastion):
     assert host.is_up()
     bastion.hang_up()
 
-    with pytest.raises(errors.HostUnreachable, match=host.hostname):
+    # Whether this one meets the dead connection or a new one depends on who hears of the end first.
+    with contextlib.suppress(errors.HostUnreachable):
         host.run("true")
 
     assert host.run_output("echo alive") == "alive"
