@@ -38,7 +38,9 @@ def demo(folder: Path, tests: Path, keep: bool) -> None:
     Exit status 0 when every test ended as the suite promises, also those that fail on purpose.
     """
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Also where whoever started us ignores SIGINT, as shells do for what they put into the background.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     installation = Installation(folder, tests)
     began = time.monotonic()
     installation.lay_out()

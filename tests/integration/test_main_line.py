@@ -99,7 +99,8 @@ def test_an_abort_reaches_a_running_job_and_its_processes_on_the_dut(lab):
     on_dut = lab.wait_until(lambda: not lab.dut().processes, "the DUT is quiet", seconds=ABORTED_WITHIN_S)
     print(f"the DUT was quiet {on_dut:.2f} s after the abort")
     lab.wait_for(job, EntryStatus.ABORTED)
-    assert results_of(job) == {"gate": "ABORT"}
+    # The client's own last words, if they came home in time, call the killed test an ERROR.
+    assert results_of(job) in ({"gate": "ABORT"}, {"gate": "ERROR"})
     assert_settled(lab)
 
 
