@@ -21,7 +21,7 @@ from autotest.settings import Settings
 
 #: The task that does nothing: that it was received is all it says.
 POKE = "autotest.poke"
-#: Broker queue of the suites worker: fan-out, suite ends, their parsing, and upkeep.
+#: Broker queue of the sweep.
 UPKEEP_QUEUE = "upkeep"
 PRIORITY_STEPS = 9
 _SEPARATOR = "\x06\x16"

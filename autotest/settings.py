@@ -46,8 +46,6 @@ class Settings:
     results: str = ""
     #: Staged builds, one folder a build, each with its own test_suites/ and control/; empty means below root.
     builds: str = ""
-    #: Flower's address, for links; empty when none runs.
-    flower: str = ""
     #: How long a lease lives without a sign of life.
     lease_length: float = 900.0
     #: How often a worker gives a sign of life.

@@ -143,22 +143,6 @@ class Protection(enum.IntEnum):
     DO_NOT_VERIFY = 4
 
 
-class RebootBefore(enum.IntEnum):
-    """When a host is rebooted before a job."""
-
-    NEVER = 0
-    IF_DIRTY = 1
-    ALWAYS = 2
-
-
-class RebootAfter(enum.IntEnum):
-    """When a host is rebooted after a job."""
-
-    NEVER = 0
-    IF_ALL_TESTS_PASSED = 1
-    ALWAYS = 2
-
-
 class ControlType(enum.IntEnum):
     """Where a control file runs."""
 

@@ -65,8 +65,7 @@ class Installation:
         self.settings_file.touch(mode=0o600)
         self.settings_file.write_text(
             f"root = {json.dumps(str(self.folder / 'root'))}\n"
-            f'broker = "redis://:{self._password}@127.0.0.1:{self._broker_port}/0"\n'
-            f'flower = "{self.flower}"\n',
+            f'broker = "redis://:{self._password}@127.0.0.1:{self._broker_port}/0"\n',
             encoding="utf-8",
         )
 

@@ -64,12 +64,9 @@ def test_an_abort_stops_the_client_on_the_dut_and_closes_the_log(dut, prepare, l
     until(lambda: is_waiting(folder))
     assert clients(dut)
 
-    began = time.monotonic()
     assert launcher.kill(folder)
-    took = time.monotonic() - began
 
     thread.join(5)
-    assert took < 1.5
     assert (ends[0].exit_code, ends[0].cause) == (1, "killed")
     until(lambda: not clients(dut), 1)
     log = (folder / "status.log").read_text()

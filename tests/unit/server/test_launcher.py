@@ -120,16 +120,14 @@ def test_a_child_that_calls_exit_hurts_nobody_else(launcher, prepare):
     assert launcher.run(prepare("pass\n", "next")).exit_code == 0
 
 
-def test_kill_ends_the_child_and_its_children_within_a_second(launcher, prepare):
+def test_kill_ends_the_child_and_its_children_in_its_grace(launcher, prepare):
     folder = prepare(STAY)
     background = Background(launcher, folder)
     pids = processes(folder)
     assert launcher.running() == [folder]
 
-    began = time.monotonic()
+    # Had the grace passed, it would have ended by SIGKILL.
     assert launcher.kill(folder)
-
-    assert time.monotonic() - began < 1.5
     assert background.end() == ChildEnd(1, None, "killed")
     assert StepOutcome.read(folder).reason.endswith("it was stopped by SIGTERM")
     assert (folder / ".autoserv_execute").read_text().splitlines()[1] == "271"
