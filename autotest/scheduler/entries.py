@@ -9,6 +9,7 @@ from typing import Any
 from peewee import fn
 
 from autotest import errors, states
+from autotest.models import rows
 from autotest.models.afe import (
     AbortedEntry,
     HostQueueEntry,
@@ -40,12 +41,8 @@ def advance(entry_id: int, old: EntryStatus, new: EntryStatus, **columns: Any) -
         raise errors.IllegalMove(f"entry {entry_id}: {new.value} may not follow {old.value}")
     if "reason" in columns:
         columns["reason"] = columns["reason"][:_REASON]
-    moved = (
-        HostQueueEntry.update(status=new.value, active=new in states.ACTIVE, complete=new in states.FINAL, **columns)
-        .where(HostQueueEntry.id == entry_id, HostQueueEntry.status == old.value)
-        .execute()
-    )
-    return bool(moved == 1)
+    columns |= {"status": new.value, "active": new in states.ACTIVE, "complete": new in states.FINAL}
+    return rows.change(HostQueueEntry, columns, id=entry_id, status=old.value) == 1
 
 
 def requeue(entry: HostQueueEntry, reason: str, counted: bool) -> list[Wake]:
@@ -183,8 +180,8 @@ def _children(entry_ids: set[int]) -> set[int]:
     """Entries of the jobs whose parent is the job of one of these entries."""
     parents = HostQueueEntry.select(HostQueueEntry.job).where(HostQueueEntry.id.in_(list(entry_ids)))
     children = Job.select(Job.id).where(Job.parent_job.in_(parents))
-    rows = HostQueueEntry.select(HostQueueEntry.id).where(HostQueueEntry.job.in_(children)).tuples()
-    return {entry_id for (entry_id,) in rows}
+    found = HostQueueEntry.select(HostQueueEntry.id).where(HostQueueEntry.job.in_(children)).tuples()
+    return {entry_id for (entry_id,) in found}
 
 
 def wanted(entry: HostQueueEntry) -> set[str]:
@@ -231,11 +228,11 @@ def waiting(key: str, page: int = 100) -> Iterator[HostQueueEntry]:
     while rung is not None:
         after = 0
         while True:
-            rows = _LINE.rows(key, rung, after, size)
-            yield from (_in_line(key, rung, *row) for row in rows)
-            if len(rows) < size:
+            read = _LINE.rows(key, rung, after, size)
+            yield from (_in_line(key, rung, *row) for row in read)
+            if len(read) < size:
                 break
-            after, size = rows[-1][0], min(8 * size, page)
+            after, size = read[-1][0], min(8 * size, page)
         rung = highest_priority(key, rung)
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import peewee
 
+from autotest.models import rows
 from autotest.models.afe import (
     Host,
     HostAttribute,
@@ -156,21 +157,17 @@ def grant(
 
 def release(lease: Lease, reason: str, now: datetime.datetime) -> bool:
     """Close a lease. False: it was closed before, so the caller must change nothing. Runs inside a transaction."""
-    closed = (
-        Lease.update(released_at=now, release_reason=reason[: Lease.release_reason.max_length])
-        .where(Lease.id == lease.id, Lease.released_at.is_null())
-        .execute()
-    )
+    closing = {"released_at": now, "release_reason": reason[: Lease.release_reason.max_length]}
+    closed = rows.change(Lease, closing, id=lease.id, released_at=None)
     if closed:
-        Host.update(leased=False).where(Host.id == lease.host_id).execute()
+        rows.change(Host, {"leased": False}, id=lease.host_id)
     return bool(closed)
 
 
 def next_step(lease: Lease, step: Step, due_at: datetime.datetime, task_id: int | None) -> None:
     """Let the lease wait for *step*. Runs inside the caller's transaction."""
-    Lease.update(step=step.value, due_at=due_at, pokes=0, task=task_id).where(
-        Lease.id == lease.id, Lease.released_at.is_null()
-    ).execute()
+    waits_for = {"step": step.value, "due_at": due_at, "pokes": 0, "task": task_id}
+    rows.change(Lease, waits_for, id=lease.id, released_at=None)
 
 
 @retried
@@ -181,8 +178,8 @@ def beat(tokens: Collection[int]) -> set[int]:
     wanted = list(tokens)
     with transaction():
         Lease.update(beat=Lease.beat + 1).where(Lease.id.in_(wanted), Lease.released_at.is_null()).execute()
-        rows = Lease.select(Lease.id).where(Lease.id.in_(wanted), Lease.released_at.is_null())
-        return {token for (token,) in rows.tuples()}
+        alive = Lease.select(Lease.id).where(Lease.id.in_(wanted), Lease.released_at.is_null())
+        return {token for (token,) in alive.tuples()}
 
 
 def open_leases(lab_id: int) -> list[Lease]:
@@ -192,7 +189,8 @@ def open_leases(lab_id: int) -> list[Lease]:
 
 def granted_to(token: int, lab: Lab) -> bool:
     """Whether this very incarnation of the lab holds the lease: its successor listens to the same queue."""
-    return Lease.select().where(Lease.id == token, Lease.lab == lab.id, Lease.incarnation == lab.incarnation).exists()
+    lease = rows.get_or_none(Lease, token)
+    return lease is not None and (lease.lab_id, lease.incarnation) == (lab.id, lab.incarnation)
 
 
 def step_wake(lease: Lease, lab_name: str) -> Wake:

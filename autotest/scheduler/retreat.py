@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import datetime
 
-from autotest.models.afe import SYSTEM_USER, Host, HostQueueEntry, SpecialTask
-from autotest.models.lab import Lease
+from autotest.models import rows
+from autotest.models.afe import SYSTEM_USER, Host, HostQueueEntry, Job, SpecialTask
+from autotest.models.lab import Lab, Lease
 from autotest.scheduler import entries, wakes
 from autotest.scheduler.wakes import Wake
 from autotest.states import EntryStatus
@@ -53,23 +54,24 @@ def end_task(lease: Lease, success: bool, now: datetime.datetime, aborted: bool 
     """Complete the SpecialTask that the lease's step carries out, if any."""
     if lease.task_id is None:
         return None
-    SpecialTask.update(is_active=False, is_complete=True, success=success, is_aborted=aborted, time_finished=now).where(
-        SpecialTask.id == lease.task_id
-    ).execute()
-    return SpecialTask.get_by_id(lease.task_id)
+    ending = {"is_active": False, "is_complete": True, "success": success, "is_aborted": aborted, "time_finished": now}
+    rows.change(SpecialTask, ending, id=lease.task_id)
+    return rows.get(SpecialTask, lease.task_id)
 
 
 def _parse(entry: HostQueueEntry, lease: Lease | None, now: datetime.datetime, **columns: object) -> list[Wake]:
     """*lease* is the one whose results folder counts: only a run_test writes one."""
-    host = Host.get_or_none(Host.id == entry.host_id)
+    host = rows.get_or_none(Host, entry.host_id)
     if host is not None:
         columns |= {"execution_subdir": host.hostname}
     if EntryStatus(entry.status) is EntryStatus.RUNNING:
         if not entries.advance(entry.id, EntryStatus.RUNNING, EntryStatus.GATHERING):
             return []
         columns |= {"token": lease.id if lease is not None else None}
-        entry = HostQueueEntry.get_by_id(entry.id)
+        entry = rows.get(HostQueueEntry, entry.id)
     if not entries.to_parsing(entry, now, **columns):
         return []
-    lab = host.lab.name if host is not None and host.lab is not None else None
-    return [wakes.parse_due(lab, entry.id, f"{entries.short_name(entry.job)}, job {entry.job_id}")]
+    lab = rows.get_or_none(Lab, host.lab_id) if host is not None else None
+    job = rows.get(Job, entry.job_id)
+    name = lab.name if lab is not None else None
+    return [wakes.parse_due(name, entry.id, f"{entries.short_name(job)}, job {job.id}")]

@@ -9,14 +9,16 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from autotest import states
 from autotest.host_info import HostInfo
 from autotest.job_file import JobFile, StepOutcome
-from autotest.models.afe import SYSTEM_USER, Host, HostQueueEntry, Job, JobKeyval, SpecialTask
-from autotest.models.database import held, retried, transaction
-from autotest.models.lab import Lease
+from autotest.models import rows
+from autotest.models.afe import SYSTEM_USER, Host, HostQueueEntry, Job, JobKeyval, SpecialTask, User
+from autotest.models.database import retried, transaction
+from autotest.models.lab import Lab, Lease
+from autotest.models.prepared import Prepared
 from autotest.scheduler import builds, entries, hosts, labels, leases, retreat
 from autotest.scheduler.wakes import Wake
 from autotest.settings import Settings
@@ -70,11 +72,11 @@ def begin(token: int, step: Step, settings: Settings, now: datetime.datetime) ->
     Raises nothing for a stale token; the wakes are what an abort made ready.
     """
     with transaction():
-        lease = Lease.get_or_none(Lease.id == token)
+        lease = rows.get_or_none(Lease, token)
         if lease is None or not _take(lease, step):
             return None, []
-        host = Host.get_by_id(lease.host_id)
-        entry = held(HostQueueEntry, HostQueueEntry.id == lease.entry_id)
+        host = rows.get(Host, lease.host_id)
+        entry = rows.held(HostQueueEntry, lease.entry_id)
         if entry is not None and entry.aborted:
             return None, _give_up(lease, entry, host, now)
         info = hosts.info(host)
@@ -89,9 +91,9 @@ def end(token: int, step: Step, ended: Ended, settings: Settings, now: datetime.
     with transaction():
         if not _hold(token, step):
             return []
-        lease = Lease.get_by_id(token)
-        host = Host.get_by_id(lease.host_id)
-        entry = held(HostQueueEntry, HostQueueEntry.id == lease.entry_id)
+        lease = rows.get(Lease, token)
+        host = rows.get(Host, lease.host_id)
+        entry = rows.held(HostQueueEntry, lease.entry_id)
         if step is Step.RUN_TEST:
             return _end_run(lease, entry, host, ended, settings, now)
         if step is Step.REPAIR:
@@ -103,11 +105,11 @@ def end(token: int, step: Step, ended: Ended, settings: Settings, now: datetime.
 def give_up(token: int, step: Step, now: datetime.datetime) -> list[Wake]:
     """End the aborted entry of a lease whose step has not begun. Does nothing when somebody began it meanwhile."""
     with transaction():
-        lease = held(Lease, Lease.id == token)
-        entry = held(HostQueueEntry, HostQueueEntry.id == lease.entry_id) if lease is not None else None
+        lease = rows.held(Lease, token)
+        entry = rows.held(HostQueueEntry, lease.entry_id) if lease is not None else None
         if entry is None or not entry.aborted or not _take(lease, step):
             return []
-        return _give_up(lease, entry, Host.get_by_id(lease.host_id), now)
+        return _give_up(lease, entry, rows.get(Host, lease.host_id), now)
 
 
 def _give_up(lease: Lease, entry: HostQueueEntry, host: Host, now: datetime.datetime) -> list[Wake]:
@@ -117,36 +119,35 @@ def _give_up(lease: Lease, entry: HostQueueEntry, host: Host, now: datetime.date
 
 def _take(lease: Lease, step: Step) -> bool:
     """Compare and set: of all deliveries of the message, one begins the step."""
-    taken = (
-        Lease.update(due_at=None, beat=Lease.beat + 1)
-        .where(
-            Lease.id == lease.id,
-            Lease.step == step.value,
-            Lease.released_at.is_null(),
-            Lease.due_at.is_null(False),
-        )
-        .execute()
-    )
-    return bool(taken)
+    return bool(_TAKE.changed(lease.id, step.value))
 
 
 def _hold(token: int, step: Step) -> bool:
     """Whether this step still runs under an open lease. The row stays locked: nobody takes it back meanwhile."""
-    held = (
-        Lease.update(beat=Lease.beat + 1)
-        .where(Lease.id == token, Lease.step == step.value, Lease.released_at.is_null(), Lease.due_at.is_null())
-        .execute()
+    return bool(_HOLD.changed(token, step.value))
+
+
+def _open(token: Any, step: Any) -> Any:
+    return (Lease.id == token) & (Lease.step == step) & Lease.released_at.is_null()
+
+
+_TAKE = Prepared(
+    lambda token, step: Lease.update(due_at=None, beat=Lease.beat + 1).where(
+        _open(token, step), Lease.due_at.is_null(False)
     )
-    return bool(held)
+)
+_HOLD = Prepared(
+    lambda token, step: Lease.update(beat=Lease.beat + 1).where(_open(token, step), Lease.due_at.is_null())
+)
 
 
 def _begin_task(
     lease: Lease, entry: HostQueueEntry | None, host: Host, info: HostInfo, settings: Settings, now: datetime.datetime
 ) -> Work:
-    task = SpecialTask.get_by_id(lease.task_id)
+    task = rows.get(SpecialTask, lease.task_id)
     kind = TaskKind(task.task)
-    SpecialTask.update(is_active=True, time_started=now).where(SpecialTask.id == task.id).execute()
-    Host.update(status=states.HOST_STATUS_OF[kind].value).where(Host.id == host.id).execute()
+    rows.change(SpecialTask, {"is_active": True, "time_started": now}, id=task.id)
+    rows.change(Host, {"status": states.HOST_STATUS_OF[kind].value}, id=host.id)
     if entry is not None:
         entries.advance(entry.id, EntryStatus(entry.status), states.ENTRY_STATUS_OF[kind])
     if kind is TaskKind.PROVISION and entry is not None:
@@ -164,7 +165,7 @@ def _begin_task(
         token=lease.id,
         job_labels=tuple(job_labels),
         name=f"{kind.value} {host.hostname}",
-        user=task.requested_by.login,
+        user=rows.get(User, task.requested_by_id).login,
         deadline_s=limit,
     )
     folder = Path("hosts", host.hostname, f"{task.id}-{kind.value.lower()}")
@@ -175,9 +176,9 @@ def _begin_run(
     lease: Lease, entry: HostQueueEntry, host: Host, info: HostInfo, settings: Settings, now: datetime.datetime
 ) -> Work:
     entries.advance(entry.id, EntryStatus.STARTING, EntryStatus.RUNNING, started_on=now)
-    Host.update(status=HostStatus.RUNNING.value, dirty=True).where(Host.id == host.id).execute()
-    job = entry.job
-    keyvals = dict(JobKeyval.select(JobKeyval.key, JobKeyval.value).where(JobKeyval.job == job.id).tuples())
+    rows.change(Host, {"status": HostStatus.RUNNING.value, "dirty": True}, id=host.id)
+    job = rows.get(Job, entry.job_id)
+    keyvals = dict(_KEYVALS.rows(job.id))
     build = keyvals.get("test_source_build") or keyvals.get("build", "")
     job_file = JobFile(
         step=Step.RUN_TEST,
@@ -204,6 +205,9 @@ def _begin_run(
         **({"parent_job_id": job.parent_job_id} if job.parent_job_id is not None else {}),
     }
     return Work(lease.id, Step.RUN_TEST, run_folder(job, lease.id), job_file, written)
+
+
+_KEYVALS = Prepared(lambda job: JobKeyval.select(JobKeyval.key, JobKeyval.value).where(JobKeyval.job == job))
 
 
 def run_folder(job: Job, token: int) -> Path:
@@ -268,9 +272,10 @@ def _go_on(
         return _free_host(lease, host, "done", now)
     entries.advance(entry.id, EntryStatus(entry.status), EntryStatus.PENDING)
     entries.advance(entry.id, EntryStatus.PENDING, EntryStatus.STARTING)
-    Host.update(status=HostStatus.PENDING.value).where(Host.id == host.id).execute()
+    rows.change(Host, {"status": HostStatus.PENDING.value}, id=host.id)
     leases.next_step(lease, Step.RUN_TEST, now + _due(settings), None)
-    return [leases.entry_wake(host.lab.name, lease.id, Step.RUN_TEST, entry.job, host.hostname)]
+    lab, job = rows.get(Lab, lease.lab_id), rows.get(Job, entry.job_id)
+    return [leases.entry_wake(lab.name, lease.id, Step.RUN_TEST, job, host.hostname)]
 
 
 def _repair(
@@ -349,7 +354,7 @@ def _repair_failed(lease: Lease, host: Host, reason: str, now: datetime.datetime
 def _free_host(lease: Lease, host: Host, reason: str, now: datetime.datetime) -> list[Wake]:
     if not leases.release(lease, reason, now):
         return []
-    Host.update(status=HostStatus.READY.value, status_reason="").where(Host.id == host.id).execute()
+    rows.change(Host, {"status": HostStatus.READY.value, "status_reason": ""}, id=host.id)
     return hosts.freed([host.id])
 
 
