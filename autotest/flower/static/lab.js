@@ -122,14 +122,17 @@
     }
 
     var typing = null;
-    form.addEventListener("input", function () {
+    function soon() {
         window.clearTimeout(typing);
         typing = window.setTimeout(function () {
             window.history.replaceState(null, "", addressOfForm());
             etag = null;
             ask();
         }, TYPING_MS);
-    });
+    }
+    form.addEventListener("input", soon);
+    // What fills in forms for people (a driver, an extension) may say only this when it chooses for them.
+    form.addEventListener("change", soon);
     form.addEventListener("submit", function (event) {
         event.preventDefault();
         window.clearTimeout(typing);
