@@ -46,9 +46,8 @@ class JobFile:
 
     def write(self, folder: Path) -> None:
         """Write job.json into *folder*, whole or not at all."""
-        data = dataclasses.asdict(self)
-        data["step"] = self.step.value
-        data["hosts"] = [host.to_json() for host in self.hosts]
+        data = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        data |= {"step": self.step.value, "hosts": [host.to_json() for host in self.hosts]}
         _write_json(folder / JOB_FILE, data)
 
     @classmethod

@@ -1,11 +1,13 @@
 """No-op worker: a real lab worker whose children are replaced by pauses, so that only our own machinery costs.
 
-``python -m autotest.bench.no_op_worker LAB.toml STEPS SECONDS``: every step takes SECONDS, and leaves a line in the
-file STEPS: token, step, and when it began and ended on the machine's monotonic clock.
+``python -m autotest.bench.no_op_worker LAB.toml STEPS SECONDS``: a step takes half of SECONDS to half as much again,
+since no two tests are equally long, and leaves a line in the file STEPS: token, step, and when it began and ended on
+the machine's monotonic clock.
 """
 
 from __future__ import annotations
 
+import random
 import sys
 import threading
 import time
@@ -28,7 +30,7 @@ class Ran(NamedTuple):
 
 
 class NoOpLauncher(Launcher):
-    """Begins no child: a step succeeds after *seconds*."""
+    """Begins no child: a step succeeds after about *seconds*."""
 
     def __init__(self, steps: Path, seconds: float):
         super().__init__()
@@ -43,7 +45,7 @@ class NoOpLauncher(Launcher):
         """Let the step of *folder* succeed."""
         began = time.monotonic()
         job_file = JobFile.read(folder)
-        if self._closing.wait(self._seconds):
+        if self._closing.wait(self._seconds * random.uniform(0.5, 1.5)):
             return ChildEnd(None, None, "killed")
         StepOutcome(ok=True).write(folder)
         self._steps.write(f"{job_file.token} {job_file.step.value} {began} {time.monotonic()}\n")

@@ -16,7 +16,7 @@ _BASELINE = "between two plain Celery no-ops of which the first sends the second
 
 def run(plan: Plan) -> list[Figure]:
     """The median and the 99th percentile over the entries of a run: 20 DUTs that are never idle, steps of half a
-    second."""
+    second on average."""
     duts, queued, wanted = (20, 5_000, 200) if plan.full else (4, 100, 8)
     pairs = [_once(plan, duts, queued, wanted) for _ in range(plan.runs)]
     figures = []

@@ -31,7 +31,7 @@ def claim(key: str) -> None:
     """Give the best entry of the label queue *key* a free host of this lab."""
     worker = lab_worker.current()
     due_in = datetime.timedelta(seconds=worker.settings.step_due)
-    with database.connection():
+    with worker.claiming, database.connection():
         result = leases.claim(worker.lab, key, utc_now(), due_in)
         woken = list(result.wakes)
         if result.found is Found.NO_HOST:

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from autotest.client import keyval
+from autotest.models import rows
 from autotest.models.afe import AbortedEntry, HostQueueEntry
 from autotest.models.lab import Lease
 from autotest.scheduler import steps
@@ -30,8 +31,8 @@ def close(results_dir: Path, work: Work, now: datetime.datetime) -> None:
     """Note the end of the step, and who aborted it, in the folder's keyval."""
     folder = results_dir / work.folder
     pairs: dict[str, object] = {"job_finished": int(now.timestamp())}
-    lease = Lease.get_or_none(Lease.id == work.token)
-    aborted = AbortedEntry.get_or_none(AbortedEntry.queue_entry == lease.entry_id) if lease is not None else None
+    lease = rows.get_or_none(Lease, work.token)
+    aborted = rows.get_or_none(AbortedEntry, lease.entry_id) if lease is not None else None
     if aborted is not None:
         pairs["aborted_by"] = aborted.aborted_by.login
         pairs["aborted_on"] = int(aborted.aborted_on.timestamp())

@@ -40,6 +40,8 @@ class LabWorker:
         self.credits = Credits()
         self.changed = threading.Event()
         self.stopping = threading.Event()
+        #: The database lets one claim of a lab go at a time; a step waits for that one only, not for a heap of them.
+        self.claiming = threading.Lock()
         self._launcher = launcher or Launcher()
         self._running: dict[int, Path] = {}
         self._lock = threading.Lock()
