@@ -1,0 +1,1 @@
+"""Suites as data: what a suite control file asks for, and which tests it means; no database, no hardware."""
