@@ -15,6 +15,10 @@ AutotestError
  │    │    └── RebootFailed
  │    ├── PowerError          the outlet of a DUT
  │    ├── StaleLease          a newer lease holds the machine
+ │    ├── HttpFailed          a dev server, or where builds come from
+ │    ├── NoRoom              a disk or its quota is full
+ │    ├── ArchiveFailed       where old results folders are kept
+ │    ├── BugTrackerFailed
  │    ├── BrokerUnreachable
  │    └── DatabaseUnreachable
  ├── RequestError             the caller asked for something that cannot be done
@@ -27,19 +31,30 @@ AutotestError
  │    ├── ConfigError         names file and key
  │    ├── PluginNotFound
  │    ├── BadResultsFolder
+ │    ├── BadCondition        what somebody asked results by; names the position
+ │    ├── TooManyRows         an answer that is too large; names what to narrow
  │    ├── FleetError
  │    ├── ControlFileError
  │    │    ├── ControlFileNotFound
  │    │    ├── NoControlFileList
  │    │    ├── ControlFileEmpty
  │    │    ├── ControlFileMalformed
+ │    │    ├── SuiteFileFailed
  │    │    └── ControlVariableException
+ │    ├── SuiteArgumentException
+ │    ├── InvalidBugTemplate
+ │    ├── ArchiveRefused      names the member
  │    └── StageBuildFailure
  ├── JobAborted               the control file, or what it ran, gave up
  └── IllegalMove              our own bug: a state that may not follow another
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from autotest.control_diagnosis import Diagnosis
 
 
 class AutotestError(Exception):
@@ -106,6 +121,26 @@ class StaleLease(LabError):
     """A newer lease holds the machine; whoever sees this must stop touching it."""
 
 
+class HttpFailed(LabError):
+    """An HTTP server did not answer, or not as it should. *status* is its HTTP status; 0: there was none."""
+
+    def __init__(self, fact: str, status: int = 0):
+        self.status = status
+        super().__init__(fact)
+
+
+class NoRoom(LabError):
+    """What is to be stored does not fit, even with everything evicted that nobody uses."""
+
+
+class ArchiveFailed(LabError):
+    """The store of old results folders did not take one, or does not give back what it took."""
+
+
+class BugTrackerFailed(LabError):
+    """The bug tracker did not take a report; it is sent again later."""
+
+
 class BrokerUnreachable(LabError):
     """The Redis or Valkey server does not answer."""
 
@@ -158,6 +193,18 @@ class BadResultsFolder(RequestError):
     """A results folder that cannot be used as asked."""
 
 
+class BadCondition(RequestError):
+    """A condition on results that cannot be read. *position* counts its characters from 1."""
+
+    def __init__(self, position: int, what: str):
+        self.position = position
+        super().__init__(f"condition, character {position}: {what}")
+
+
+class TooManyRows(RequestError):
+    """A question whose answer is larger than anybody reads."""
+
+
 class FleetError(RequestError):
     """The simulated fleet cannot do what was asked."""
 
@@ -182,8 +229,32 @@ class ControlFileMalformed(ControlFileError):
     """The control file is not text that can be read."""
 
 
+class SuiteFileFailed(ControlFileError):
+    """A suite control file did not do its one duty. *path*, *line* (0: not known) and *what* say where and what."""
+
+    def __init__(self, path: str, line: int, what: str):
+        self.path, self.line, self.what = path, line, what
+        super().__init__(f"{path}{f', line {line}' if line else ''}: {what}")
+
+
+class SuiteArgumentException(RequestError):
+    """An argument of a suite is missing, or cannot be what it is."""
+
+
+class InvalidBugTemplate(RequestError):
+    """A BUG_TEMPLATE with keys or values that no bug tracker understands."""
+
+
 class ControlVariableException(ControlFileError):
-    """The control file does not parse, or lacks a required variable."""
+    """The control file does not parse, or lacks a required variable; *diagnoses* say where, line by line."""
+
+    def __init__(self, message: str, diagnoses: tuple[Diagnosis, ...] = ()):
+        self.diagnoses = diagnoses
+        super().__init__(message)
+
+
+class ArchiveRefused(RequestError):
+    """An archive that is damaged, or holds what may not be unpacked."""
 
 
 class StageBuildFailure(RequestError):

@@ -44,8 +44,20 @@ class Settings:
     database_password_file: str = ""
     #: Results folders; empty means below root.
     results: str = ""
+    #: Where `autotest results prune` archives folders: a path or an address that fsspec knows (s3://BUCKET/PREFIX).
+    results_archive: str = dataclasses.field(default="", repr=False)
+    #: Bytes that results folders may take together before prune lets the oldest go; 0: no limit.
+    results_quota: int = 0
+    #: No work starts while the disk of the results has fewer bytes free, and prune sees to them; 0: any will do.
+    results_floor: int = 1 << 29
     #: Staged builds, one folder a build, each with its own test_suites/ and control/; empty means below root.
     builds: str = ""
+    #: Dev servers that stage builds which are not there: http://HOST:PORT, in the environment separated by spaces.
+    devservers: tuple[str, ...] = ()
+    #: Where the dev servers find builds: the bundle of a build lies at this address followed by /BUILD.
+    build_archive: str = ""
+    #: A build that the dev servers have not staged after so long cannot be.
+    stage_limit: float = 6000.0
     #: How long a lease lives without a sign of life.
     lease_length: float = 900.0
     #: How often a worker gives a sign of life.
@@ -62,6 +74,14 @@ class Settings:
     max_provision_retries: int = 0
     #: Parse attempts of one entry before it fails with the reason.
     max_parse_attempts: int = 5
+    #: A folder with test_suites/ and control/ of the installation's own, for suites with run_prod_code.
+    prod_tree: str = ""
+    #: The bug tracker that suites with file_bugs report to: file, webhook, or what entry point autotest.bugs names.
+    bug_tracker: str = "file"
+    #: Where the tracker webhook sends reports to; never shown, since such addresses hold passwords.
+    bug_webhook_url: str = dataclasses.field(default="", repr=False)
+    #: File that holds the secret which signs those reports, and nothing else.
+    bug_webhook_secret_file: str = ""
     #: Limits of jobs that name none, minutes.
     job_timeout_mins: int = 1440
     job_max_runtime_mins: int = 1440
@@ -112,6 +132,10 @@ def shown(url: str) -> str:
 
 def _complete(read: Settings) -> Settings:
     """The addresses with what stands elsewhere: passwords, and how TLS is checked."""
+    if read.devservers and "://" not in read.build_archive:
+        raise errors.ConfigError(
+            f"{read.source}: devservers are set, and build_archive {read.build_archive!r} is no address of builds"
+        )
     broker = _with_password(read, "broker", read.broker_password_file)
     return dataclasses.replace(
         read, broker=_with_tls(read, broker), database=_with_password(read, "database", read.database_password_file)
@@ -129,10 +153,11 @@ def _with_password(read: Settings, name: str, file: str) -> str:
     if parts.password:
         raise errors.ConfigError(f"{where} is set, and {name} {shown(url)} holds a password as well; keep one of them")
     user, _, rest = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user.rstrip(':')}:{quote(_secret(where, file), safe='')}@{rest}"))
+    return urlunsplit(parts._replace(netloc=f"{user.rstrip(':')}:{quote(secret(where, file), safe='')}@{rest}"))
 
 
-def _secret(where: str, file: str) -> str:
+def secret(where: str, file: str) -> str:
+    """The one line that *file* holds. Raises ConfigError that begins with *where* and never shows it."""
     path = Path(file).expanduser()
     try:
         text = path.read_text(encoding="utf-8").rstrip("\r\n")
@@ -142,7 +167,7 @@ def _secret(where: str, file: str) -> str:
         # Without the cause: its text shows a piece of the secret.
         raise errors.ConfigError(f"{where} {path} is not UTF-8 text") from None
     if not text or not text.isprintable():
-        raise errors.ConfigError(f"{where} {path} must hold one line, the password")
+        raise errors.ConfigError(f"{where} {path} must hold one line, the password or secret")
     return text
 
 
@@ -198,10 +223,24 @@ def _read(path: Path) -> dict[str, Any]:
     return values
 
 
+def _addresses(name: str, value: Any, path: Path | None) -> tuple[str, ...]:
+    """A list in the file, words in the environment; each an HTTP address."""
+    listed = value.split() if isinstance(value, str) else value
+    if not isinstance(listed, list) or not all(
+        isinstance(one, str) and re.fullmatch(r"https?://[^\s/@?#]+/?", one) for one in listed
+    ):
+        raise errors.ConfigError(
+            f"{path or 'environment'}: {name} must be a list of http://HOST:PORT, not {value!r}"
+        )
+    return tuple(one.rstrip("/") for one in listed)
+
+
 def _typed(name: str, value: Any, path: Path | None) -> Any:
     wanted = type(getattr(Settings, name))
     if wanted in (int, float) and isinstance(value, bool):
         raise errors.ConfigError(f"{path or 'environment'}: {name} must be a number, not {value!r}")
+    if wanted is tuple:
+        return _addresses(name, value, path)
     try:
         if isinstance(getattr(Settings, name), Path):
             return Path(value)

@@ -101,6 +101,8 @@ class Step(str, enum.Enum):
     REPAIR = "repair"
     PROVISION = "provision"
     RUN_TEST = "run_test"
+    #: No child of its own: the host is ready for a group, and another lease of the group runs the test on all of them.
+    HOLD = "hold"
 
 
 STEP_OF = {TaskKind.VERIFY: Step.VERIFY, TaskKind.REPAIR: Step.REPAIR, TaskKind.PROVISION: Step.PROVISION}
@@ -118,6 +120,15 @@ class Outcome(str, enum.Enum):
     ALERT = "ALERT"
     RUNNING = "RUNNING"
     NOSTATUS = "NOSTATUS"
+
+
+#: Worst first. TEST_NA has no place here: it says that nothing was judged, not how bad it was.
+SEVERITY = tuple(outcome for outcome in Outcome if outcome is not Outcome.TEST_NA)
+
+
+def is_worse(status: str, than: Outcome) -> bool:
+    """Whether the outcome *status* is worse than another one; TEST_NA never is."""
+    return status in SEVERITY and SEVERITY.index(Outcome(status)) < SEVERITY.index(than)
 
 
 class Priority(enum.IntEnum):

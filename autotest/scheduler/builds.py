@@ -7,16 +7,16 @@ followed, and a file that cannot be read as a control file is named, never dropp
 from __future__ import annotations
 
 import difflib
-import os
-import re
+import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from autotest import control_file, errors
+from autotest import control_tree, errors
 from autotest.control_file import ControlFile
+from autotest.scheduler import fetching
+from autotest.settings import Settings
 
-_CONTROL = re.compile(r"control(?:\..+)?")
-_SKIPPED = frozenset({"site-packages", "venv", "results", "logs", "containers", "deps", "profilers", "__pycache__"})
+_TESTS = "control/"
 
 
 class Unreadable(NamedTuple):
@@ -36,7 +36,21 @@ class Shelf(NamedTuple):
 def is_name(build: str) -> bool:
     """Whether *build* can name a folder below the builds root: relative, printable, and nowhere else."""
     parts = build.split("/")
-    return build.isprintable() and all(part not in ("", ".", "..") and len(part.encode()) <= 255 for part in parts)
+    plain = all(part and not part.startswith(".") and len(part.encode()) <= 255 for part in parts)
+    return build.isprintable() and plain
+
+
+def stage(settings: Settings, build: str) -> Path:
+    """See that the tests of *build* are below the builds root. Returns their folder.
+
+    What is there stays as it is, whoever put it there: builds do not change. Else the dev servers of the settings stage
+    the build; it may take as long as ``stage_limit``, so no transaction may be open.
+
+    Raises StageBuildFailure, naming every dev server and its fact; without dev servers, builds that are there.
+    """
+    if settings.devservers and is_name(build) and not (settings.builds_dir / build).is_dir():
+        fetching.fetch(settings, build, settings.builds_dir / build)
+    return folder(settings.builds_dir, build)
 
 
 def folder(builds_dir: Path, build: str) -> Path:
@@ -45,7 +59,8 @@ def folder(builds_dir: Path, build: str) -> Path:
         raise errors.StageBuildFailure(f"{build[:100]!r} is not the name of a build")
     place = builds_dir / build
     if not place.is_dir():
-        staged = sorted(child.name for child in builds_dir.iterdir()) if builds_dir.is_dir() else []
+        there = builds_dir.iterdir() if builds_dir.is_dir() else ()
+        staged = sorted(child.name for child in there if child.name != fetching.PLACE)
         near = difflib.get_close_matches(build, staged, n=3, cutoff=0.4) or staged[:3]
         raise errors.StageBuildFailure(
             f"Failed to stage {build}: {place} is not there; staged builds: {', '.join(near) or 'none'}"
@@ -84,32 +99,23 @@ def suite_control(builds_dir: Path, build: str, suite: str) -> str:
     return text
 
 
-def tests(builds_dir: Path, build: str) -> Shelf:
-    """Every test of *build*, slowest first, then by name and path. Raises StageBuildFailure, NoControlFileList."""
+def tests(builds_dir: Path, build: str, cache_dir: Path | None = None) -> Shelf:  # noqa: PT028 - no test, whatever its name
+    """Every test of *build*, slowest first, then by name and path; paths are relative to the build's folder.
+
+    In *cache_dir*, if there is one, lies what makes the next reading fast. Raises StageBuildFailure, NoControlFileList.
+    """
     root = folder(builds_dir, build)
-    found: list[ControlFile] = []
-    unreadable: list[Unreadable] = []
-    paths = _control_files(root / "control")
-    if not paths:
-        raise errors.NoControlFileList(f"No control files under {root / 'control'}")
-    for path in paths:
-        if not _is_plain(path):
-            unreadable.append(Unreadable(str(path.relative_to(root)), "not a regular file; links are not followed"))
-            continue
-        try:
-            found.append(control_file.read(path))
-        except errors.ControlFileError as problem:
-            unreadable.append(Unreadable(str(path.relative_to(root)), str(problem).replace(str(root) + "/", "")))
-    found.sort(key=lambda test: (-test.time_rank, test.name or "", test.path))
+    cache = None
+    if cache_dir is not None:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        cache = cache_dir / f"control-{hashlib.sha256(str(root).encode()).hexdigest()[:32]}.json"
+    tree = control_tree.read(root, cache)
+    # The suites' own control files are no tests.
+    found = [test for test in tree.tests if test.path.startswith(_TESTS)]
+    unreadable = [Unreadable(*bad) for bad in tree.unreadable if bad.path.startswith(_TESTS)]
+    if not found and not unreadable:
+        raise errors.NoControlFileList(f"No control files under {root / _TESTS}")
     return Shelf(found, unreadable)
-
-
-def _control_files(root: Path) -> list[Path]:
-    paths = []
-    for place, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if name not in _SKIPPED)
-        paths += [Path(place, name) for name in sorted(names) if _CONTROL.fullmatch(name)]
-    return paths
 
 
 def _is_plain(path: Path) -> bool:

@@ -36,6 +36,25 @@ def test_a_file_is_typed_and_named(file):
     assert found.source == str(path)
 
 
+def test_dev_servers_are_a_list_in_the_file_and_words_in_the_environment(file):
+    path = file('devservers = ["http://a:1/", "https://b"]\nbuild_archive = "gs://builds"\n')
+
+    assert settings.load(path, environment={}).devservers == ("http://a:1", "https://b")
+    found = settings.load(path, environment={"AUTOTEST_DEVSERVERS": "http://c:1 http://d:2"})
+    assert found.devservers == ("http://c:1", "http://d:2")
+
+
+@pytest.mark.parametrize("value", ['"a:1"', '["a:1"]', "[1]", '["http://u@h"]', '["http://h/path"]', "1"])
+def test_what_is_no_list_of_dev_servers_is_refused(file, value):
+    with pytest.raises(ConfigError, match=r"devservers must be a list of http://HOST:PORT"):
+        settings.load(file(f'devservers = {value}\nbuild_archive = "gs://builds"\n'), environment={})
+
+
+def test_dev_servers_need_an_archive_to_stage_from(file):
+    with pytest.raises(ConfigError, match="devservers are set, and build_archive '' is no address of builds"):
+        settings.load(file('devservers = ["http://a:1"]\n'), environment={})
+
+
 def test_the_environment_names_a_file_and_overrides_it(file):
     path = file('root = "/lab"\nbeat_every = 9\n')
     found = settings.load(environment={"AUTOTEST_CONFIG": str(path), "AUTOTEST_BEAT_EVERY": "1.5"})

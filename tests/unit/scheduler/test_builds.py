@@ -8,6 +8,7 @@ import pytest
 
 from autotest import errors
 from autotest.scheduler import builds
+from autotest.settings import Settings
 
 
 @pytest.fixture
@@ -22,6 +23,31 @@ def root(build):
 def test_what_is_no_name_reaches_no_folder(root, name):
     with pytest.raises(errors.StageBuildFailure, match="is not the name of a build"):
         builds.folder(root, name)
+
+
+def test_without_dev_servers_a_build_is_what_lies_there(root):
+    settings = Settings(builds=str(root))
+
+    assert builds.stage(settings, "R7-1") == root / "R7-1"
+    with pytest.raises(errors.StageBuildFailure, match=r"Failed to stage R7-2: .*staged builds: R7-1"):
+        builds.stage(settings, "R7-2")
+
+
+def test_no_dev_server_is_asked_for_what_is_there_or_has_no_name(root):
+    settings = Settings(builds=str(root), devservers=("http://nobody.invalid",), build_archive="gs://b")
+
+    assert builds.stage(settings, "R7-1") == root / "R7-1"
+    with pytest.raises(errors.StageBuildFailure, match="is not the name of a build"):
+        builds.stage(settings, "../R7-1")
+
+
+def test_what_is_being_fetched_is_no_build(root):
+    (root / ".fetching" / "x").mkdir(parents=True)
+
+    with pytest.raises(errors.StageBuildFailure, match="is not the name of a build"):
+        builds.folder(root, ".fetching/x")
+    with pytest.raises(errors.StageBuildFailure, match=r"staged builds: R7-1$"):
+        builds.folder(root, "fetching")
 
 
 def test_a_build_may_lie_in_folders_below_the_root(root):
@@ -97,6 +123,24 @@ def test_tests_come_slowest_first_then_by_name(root, build):
     build.test("alpha", TIME="SHORT")
 
     assert [test.name for test in builds.tests(root, "R7-1").tests] == ["slow", "alpha", "quick"]
+
+
+def test_paths_are_those_in_the_build_and_suites_are_no_tests(root, build):
+    test = build.test("sleeptest")
+    (build.root / "test_suites" / "control.full").write_text(test.read_text(encoding="utf-8"), encoding="utf-8")
+
+    assert [test.path for test in builds.tests(root, "R7-1").tests] == ["control/sleeptest/control"]
+
+
+def test_a_cache_changes_nothing_but_the_time(root, build, tmp_path):
+    build.test("sleeptest")
+    plain = builds.tests(root, "R7-1")
+
+    for _ in range(2):
+        assert builds.tests(root, "R7-1", tmp_path / "cache") == plain
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+    build.test("another")
+    assert len(builds.tests(root, "R7-1", tmp_path / "cache").tests) == 2
 
 
 def test_every_control_file_of_a_test_counts(root, build):
