@@ -85,7 +85,13 @@ class TkoJob(BaseModel):
 
     class Meta:
         table_name = "tko_jobs"
-        indexes = ((("build_version", "suite", "board"), False),)
+        indexes = (
+            (("build_version", "suite", "board"), False),
+            (("build_version", "started_time"), False),
+            (("suite", "build_version", "started_time"), False),
+            (("board", "build_version", "started_time"), False),
+            (("board", "suite", "build_version", "started_time"), False),
+        )
 
 
 class TaskReference(BaseModel):
@@ -121,7 +127,7 @@ class TestResult(BaseModel):
 
     test_idx = AutoField()
     job = ForeignKeyField(TkoJob, column_name="job_idx")
-    test = CharField(max_length=300, null=True, index=True)
+    test = CharField(max_length=300, null=True)
     subdir = CharField(max_length=300, null=True, index=True)
     kernel = ForeignKeyField(Kernel, column_name="kernel_idx", on_delete="CASCADE")
     status = ForeignKeyField(Status, column_name="status", on_delete="CASCADE")
@@ -134,6 +140,7 @@ class TestResult(BaseModel):
 
     class Meta:
         table_name = "tko_tests"
+        indexes = ((("test", "finished_time"), False),)
 
 
 class TestAttribute(BaseModel):
@@ -205,6 +212,7 @@ class SavedQuery(BaseModel):
 
     class Meta:
         table_name = "tko_saved_queries"
+        indexes = ((("owner", "name"), True),)
 
 
 TABLES = (

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from autotest import cli
 from autotest.models import database
+
+#: Every migration, the oldest first.
+NAMES = sorted(path.stem for path in (Path(database.__file__).parent / "migrations").glob("[0-9]*.py"))
 
 
 @pytest.fixture
@@ -19,17 +23,18 @@ def db(empty_database, monkeypatch):
 
 
 def test_migrate_brings_a_new_database_up_to_the_models(db):
-    assert db("migrate").stdout == "applied 0001_initial\n"
+    assert db("migrate").stdout == f"applied {', '.join(NAMES)}\n"
     assert db("migrate").stdout == "Nothing to do.\n"
     result = db("check")
     assert (result.exit_code, result.stdout) == (0, f"{database.described()} matches the models.\n")
 
 
 def test_a_dry_run_only_says_what_it_would_do(db):
-    assert db("migrate", "--dry-run").stdout == "would apply 0001_initial\n"
+    assert db("migrate", "--dry-run").stdout == f"would apply {', '.join(NAMES)}\n"
     assert "pending" in db("status").stdout
     db("migrate")
-    assert db("migrate", "--down", "zero", "--dry-run").stdout == "would take back 0001_initial\n"
+    would = db("migrate", "--down", "zero", "--dry-run").stdout
+    assert would == f"would take back {', '.join(reversed(NAMES))}\n"
     assert "pending" not in db("status").stdout
 
 
@@ -37,7 +42,7 @@ def test_a_dry_run_only_says_what_it_would_do(db):
 def test_down_takes_back_and_up_applies_again(db, target):
     db("migrate")
     found = json.loads(db("migrate", "--down", target, "--json").stdout)
-    assert found == {"action": "took back", "migrations": ["0001_initial"]}
+    assert found == {"action": "took back", "migrations": NAMES[::-1]}
     assert db("migrate", "--down", "zero").stdout == "Nothing to do.\n"
     assert db("migrate").exit_code == 0
     assert db("check").exit_code == 0
@@ -69,7 +74,7 @@ def test_status_tells_the_address_and_when_each_was_applied(db):
     db("migrate")
     found = json.loads(db("status", "--json").stdout)
     assert found["database"] == database.described()
-    assert [row["name"] for row in found["migrations"]] == ["0001_initial"]
+    assert [row["name"] for row in found["migrations"]] == NAMES
 
 
 @pytest.mark.parametrize(
