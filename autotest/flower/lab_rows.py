@@ -58,11 +58,11 @@ class Details(NamedTuple):
     last: dict[int, Last]
 
 
-def look(now: datetime.datetime, dead_after_s: float) -> Look:
-    """Look at the whole lab. Raises DatabaseUnreachable, and ConfigError when the database is not migrated."""
+def look(now: datetime.datetime, dead_after_s: float, stopped: str | None = None) -> Look:
+    """Look at the whole lab; *stopped*: why no work starts (floor.reason). Raises DatabaseUnreachable, and ConfigError when the database is not migrated."""
     try:
         with database.connection():
-            return Look(now, listing.states(now), listing.queues(now, dead_after_s))
+            return Look(now, listing.states(now), listing.queues(now, dead_after_s, stopped))
     except errors.DatabaseUnreachable:
         _ask_for_migration()
         raise

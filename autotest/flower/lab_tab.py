@@ -22,6 +22,7 @@ from autotest.flower.lab_rows import Details, Look
 from autotest.flower.lab_view import LabView, Page, Question
 from autotest.flower.results_page import LabResults
 from autotest.models import database
+from autotest.scheduler import floor
 from autotest.settings import Settings
 
 _STATIC = str(Path(__file__).parent / "static")
@@ -34,7 +35,7 @@ class LabTab:
     """What the handlers share: the installation, and the watch over it."""
 
     def __init__(self, config: Settings, celery: Celery, files: Executor):
-        self.results_dir = config.results_dir
+        self.config = config
         self._files = files
         self._dead_after_s = _BEATS * config.beat_every
         threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="lab")
@@ -76,12 +77,12 @@ class LabTab:
         named = [line.doing.folder for line in view.hosts.lines if line.doing is not None]
         named += [line.last.folder for line in view.hosts.lines if line.last is not None]
         loop = asyncio.get_running_loop()
-        looking = loop.run_in_executor(self._files, results_files.folders_there, self.results_dir, named)
+        looking = loop.run_in_executor(self._files, results_files.folders_there, self.config.results_dir, named)
         done, _ = await asyncio.wait({looking}, timeout=watch.PATIENCE_S)
         return looking.result() if done else frozenset()
 
     def _read(self) -> Look:
-        return lab_rows.look(database.utc_now(), self._dead_after_s)
+        return lab_rows.look(database.utc_now(), self._dead_after_s, floor.reason(self.config))
 
 
 class _LabHandler(BaseHandler):
@@ -99,7 +100,7 @@ class _LabHandler(BaseHandler):
             "view": view,
             "standings": lab_view.STANDINGS,
             "folders": await self._tab.folders(view),
-            "results_dir": self._tab.results_dir,
+            "results_dir": self._tab.config.results_dir,
         }
 
 
@@ -139,6 +140,6 @@ def handlers(config: Settings, celery: Celery) -> list[URLSpec]:
     return [
         URLSpec(r"/lab", LabPage, {"tab": tab}, name="lab"),
         URLSpec(r"/lab/data", LabData, {"tab": tab}, name="lab_data"),
-        URLSpec(r"/lab/results/(.+)", LabResults, {"root": config.results_dir, "threads": files}, name="lab_results"),
+        URLSpec(r"/lab/results/(.+)", LabResults, {"config": config, "threads": files}, name="lab_results"),
         URLSpec(r"/lab/static/(.*)", StaticFileHandler, {"path": _STATIC}, name="lab_static"),
     ]

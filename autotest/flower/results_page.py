@@ -7,7 +7,6 @@ import datetime
 import os
 from collections.abc import Callable
 from concurrent.futures import Executor
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -18,6 +17,8 @@ from tornado.iostream import StreamClosedError
 from autotest import errors
 from autotest.flower import lab_view, results_files
 from autotest.models import database
+from autotest.results.retention import restore
+from autotest.settings import Settings
 
 _PIECE = 64 * 1024
 
@@ -25,19 +26,21 @@ _T = TypeVar("_T")
 
 
 class LabResults(BaseHandler):
-    """One folder or file below *root*, read in *threads*."""
+    """One folder or file below the results root, read in *threads*; a job's folder that was archived comes back."""
 
-    def initialize(self, root: Path, threads: Executor) -> None:
-        self._root = root
+    def initialize(self, config: Settings, threads: Executor) -> None:
+        self._config = config
         self._threads = threads
 
     @tornado.web.authenticated
     async def get(self, path: str) -> None:
         path = path.removesuffix("/")
         try:
-            descriptor = await self._in_thread(results_files.open_below, self._root, path)
+            descriptor = await self._in_thread(self._open, path)
         except errors.NotFound as problem:
             raise tornado.web.HTTPError(404, str(problem).replace("%", "%%")) from problem
+        except (errors.NoRoom, errors.ArchiveFailed, errors.BadResultsFolder) as problem:
+            raise tornado.web.HTTPError(503, str(problem).replace("%", "%%")) from problem
         try:
             if results_files.is_folder(descriptor):
                 self._show(path, *await self._in_thread(results_files.names, descriptor))
@@ -45,6 +48,17 @@ class LabResults(BaseHandler):
                 await self._send(path, descriptor)
         finally:
             os.close(descriptor)
+
+    def _open(self, path: str) -> int:
+        root = self._config.results_dir
+        try:
+            return results_files.open_below(root, path)
+        except errors.NotFound:
+            tag = path.partition("/")[0]
+            if not restore.is_away(root, tag):
+                raise
+            restore.open_folder(self._config, tag)
+            return results_files.open_below(root, path)
 
     def _show(self, path: str, found: list[results_files.Found], is_cut: bool) -> None:
         steps = path.split("/")

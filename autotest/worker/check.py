@@ -14,7 +14,7 @@ from autotest import errors, settings
 from autotest.models import database, schema
 from autotest.models.afe import Host
 from autotest.models.lab import Lab
-from autotest.scheduler import labs
+from autotest.scheduler import floor, labs
 from autotest.server import inspection
 from autotest.server.inspection import Finding, Level
 from autotest.settings import Settings
@@ -48,6 +48,8 @@ def everything(
     """
     rows = [Row("broker", *found) for found in broker(installed, patience_s)]
     rows += [Row("database", *found) for found in ledger(config, installed, patience_s)]
+    full = floor.reason(installed)
+    rows.append(Row("results disk", "room", "fail" if full else "ok", full or str(installed.results_dir)))
     with concurrent.futures.ThreadPoolExecutor(at_once, thread_name_prefix="check") as pool:
         looks = {host.hostname: pool.submit(inspection.inspect, host, limit_s) for host in config.hosts}
         for _ in concurrent.futures.as_completed(looks.values()):
