@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import logging
-import math
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import peewee
 
 from autotest.models import database, tko
-from autotest.results import kernels, retries
+from autotest.results import kernels, retries, store_rows, store_samples
 from autotest.results.records import JobResult, KernelRecord, TestRecord
+from autotest.results.store_rows import fit
 
 log = logging.getLogger(__name__)
 
 _TAG = re.compile(r"(\d+)-[^/]*/.*", re.DOTALL)
-_UNSTORABLE = re.compile("[\ud800-\udfff]")
 
-#: Characters kept of a reason (upstream's column) and of a text whose column has no limit.
+#: Characters kept of a reason (upstream's column); the whole stays in the folder's status log.
 _LONGEST_REASON = 4096
-_LONGEST_TEXT = 16_000
-
-#: Rows a statement; SQLite allows some 32000 variables.
-_ROWS = 500
-#: Characters a statement: four bytes each, they stay below MariaDB's max_allowed_packet of 16 MB.
-_CHARACTERS = 2_000_000
 
 
 @database.retried
@@ -35,8 +28,8 @@ def save(result: JobResult, tag: str) -> int:
     """Write a parsed folder under *tag* (``<id>-<owner>/<host>``) and return its job_idx (results-and-tko.md 5.6).
 
     Parsed before, its rows are matched by (name, subdir), equal ones by order: matched rows keep test_idx, labels,
-    ``invalid`` and the attributes that people made; the others go. Texts are cut to their columns. The caller has a
-    connection open.
+    ``invalid`` and the attributes that people made; the others go. The same folder again changes no row. Texts are cut
+    to their columns. All of it is one transaction. The caller has a connection open.
     """
     with database.transaction():
         machine_idx = _machine(result)
@@ -44,28 +37,19 @@ def save(result: JobResult, tag: str) -> int:
         _task_reference(job)
         _job_keyvals(job.job_idx, result.job.keyvals)
         kernel_of = _kernels(test.kernel for test in result.tests)
-        indexes = _tests(job.job_idx, machine_idx, result.tests, kernel_of)
-        _samples(indexes, result.tests)
+        indexes, known = _tests(job.job_idx, machine_idx, result.tests, kernel_of)
+        store_samples.write(indexes, result.tests, known)
         retries.invalidate(job)
     log.info("stored %s: %d tests", tag, len(result.tests), extra={"action": "results_stored", "tag": tag})
     return job.job_idx
 
 
-def stored_text(value: object, longest: int = _LONGEST_TEXT) -> str:
-    """*value* as a database takes it: no NUL, no half characters, at most *longest* characters."""
-    return _UNSTORABLE.sub("\ufffd", str(value).replace("\0", ""))[:longest]
-
-
-def _fit(field: peewee.Field, value: object) -> str | None:
-    return None if value is None else stored_text(value, getattr(field, "max_length", None) or _LONGEST_TEXT)
-
-
 def _machine(result: JobResult) -> int:
     job = result.job
-    hostname = _fit(tko.Machine.hostname, job.machine)
+    hostname = fit(tko.Machine.hostname, job.machine)
     fallback = f"{job.owner}/{job.machine}" if job.owner else job.machine
-    group = _fit(tko.Machine.machine_group, job.machine_group or fallback)
-    owner = _fit(tko.Machine.owner, job.owner)
+    group = fit(tko.Machine.machine_group, job.machine_group or fallback)
+    owner = fit(tko.Machine.owner, job.owner)
     values = {"machine_group": group, "owner": owner}
     tko.Machine.insert(hostname=hostname, **values).on_conflict_ignore().execute()
     if hostname:
@@ -78,20 +62,20 @@ def _job(result: JobResult, tag: str, machine_idx: int) -> tko.TkoJob:
     found = _TAG.fullmatch(tag)
     columns = tko.TkoJob
     values = {
-        "label": _fit(columns.label, job.label),
-        "username": _fit(columns.username, job.user),
+        "label": fit(columns.label, job.label),
+        "username": fit(columns.username, job.user),
         "machine": machine_idx,
         "queued_time": job.queued_time,
         "started_time": job.started_time,
         "finished_time": job.finished_time,
         "afe_job_id": retries.job_id_of(found[1] if found else None),
         "afe_parent_job_id": retries.job_id_of(job.keyvals.get("parent_job_id")),
-        "build": _fit(columns.build, job.build),
-        "build_version": _fit(columns.build_version, job.build_version),
-        "suite": _fit(columns.suite, job.suite),
-        "board": _fit(columns.board, job.board),
+        "build": fit(columns.build, job.build),
+        "build_version": fit(columns.build_version, job.build_version),
+        "suite": fit(columns.suite, job.suite),
+        "board": fit(columns.board, job.board),
     }
-    stored_tag = _fit(columns.tag, tag)
+    stored_tag = fit(columns.tag, tag)
     columns.insert(tag=stored_tag, machine=machine_idx).on_conflict_ignore().execute()
     # The update comes before every read of the job's rows: on MariaDB it is what keeps two parses of one tag apart.
     columns.update(values).where(columns.tag == stored_tag).execute()
@@ -110,15 +94,13 @@ def _task_reference(job: tko.TkoJob) -> None:
 
 def _job_keyvals(job_idx: int, pairs: Mapping[str, object]) -> None:
     row = tko.TkoJobKeyval
+    wanted = {fit(row.key, key): fit(row.value, value) for key, value in pairs.items()}
     stored = {old.key: old for old in row.select().where(row.job == job_idx)}
-    fresh = {}
-    for key, value in ((stored_text(key, row.key.max_length), _fit(row.value, value)) for key, value in pairs.items()):
-        old = stored.get(key)
-        if old is None:
-            fresh[key] = {"job": job_idx, "key": key, "value": value}
-        elif old.value != value:
-            row.update(value=value).where(row.id == old.id).execute()
-    _insert(row, fresh.values())
+    for key, old in stored.items():
+        if wanted.get(key, old.value) != old.value:
+            row.update(value=wanted[key]).where(row.id == old.id).execute()
+    fresh = ((job_idx, key, value) for key, value in wanted.items() if key not in stored)
+    store_rows.insert((row.job, row.key, row.value), fresh)
 
 
 def _kernels(records: Iterable[KernelRecord]) -> dict[str, int]:
@@ -132,22 +114,17 @@ def _kernels(records: Iterable[KernelRecord]) -> dict[str, int]:
 
 
 def _new_kernel(record: KernelRecord) -> int:
-    base = _fit(tko.Kernel.base, record.base)
+    base = fit(tko.Kernel.base, record.base)
     kernel = tko.Kernel.create(kernel_hash=record.kernel_hash, base=base)
-    kernel.printable = _fit(tko.Kernel.printable, kernels.printable(record, kernel.kernel_idx))
+    kernel.printable = fit(tko.Kernel.printable, kernels.printable(record, kernel.kernel_idx))
     kernel.save()
     patch = tko.Patch
-    _insert(
-        patch,
-        [
-            {
-                "kernel": kernel.kernel_idx,
-                "name": _fit(patch.name, reference.rpartition("/")[2]),
-                "url": _fit(patch.url, reference),
-                "hash": _fit(patch.hash, digest),
-            }
-            for _spec, reference, digest in record.patches
-        ],
+    store_rows.insert(
+        (patch.kernel, patch.name, patch.url, patch.hash),
+        (
+            (kernel.kernel_idx, fit(patch.name, url.rpartition("/")[2]), fit(patch.url, url), fit(patch.hash, digest))
+            for _spec, url, digest in record.patches
+        ),
     )
     return kernel.kernel_idx
 
@@ -156,17 +133,19 @@ def _statuses() -> dict[str, int]:
     return {row.word: row.status_idx for row in tko.Status.select()}
 
 
-def _tests(job_idx: int, machine_idx: int, tests: Sequence[TestRecord], kernel_of: Mapping[str, int]) -> list[int]:
-    """Bring the test rows of a job to *tests*; returns their test_idx, parallel to *tests*."""
+def _tests(
+    job_idx: int, machine_idx: int, tests: Sequence[TestRecord], kernel_of: Mapping[str, int]
+) -> tuple[list[int], set[int]]:
+    """Bring the test rows of a job to *tests*; returns their test_idx, parallel to *tests*, and which of them stay."""
     row = tko.TestResult
     statuses = _statuses()
     wanted: list[dict[str, Any]] = [
         {
-            "test": _fit(row.test, test.name),
-            "subdir": _fit(row.subdir, test.subdir),
+            "test": fit(row.test, test.name),
+            "subdir": fit(row.subdir, test.subdir),
             "kernel": kernel_of[test.kernel.kernel_hash],
             "status": statuses[test.status.value],
-            "reason": stored_text(test.reason, _LONGEST_REASON),
+            "reason": store_rows.text(test.reason, _LONGEST_REASON),
             "machine": machine_idx,
             "started_time": test.started_time,
             "finished_time": test.finished_time,
@@ -183,23 +162,29 @@ def _tests(job_idx: int, machine_idx: int, tests: Sequence[TestRecord], kernel_o
     for values, old in zip(wanted, matched, strict=True):
         if old and any(old[key] != value for key, value in values.items()):
             row.update(values).where(row.test_idx == old["test_idx"]).execute()
-    _delete(job_idx, [old["test_idx"] for left in stored.values() for old in left])
     fresh = _insert_tests(job_idx, [values for values, old in zip(wanted, matched, strict=True) if not old])
-    return [old["test_idx"] if old else fresh.popleft() for old in matched]
+    # After the new ones came: SQLite would give them the numbers of those that go.
+    _delete(job_idx, [old["test_idx"] for left in stored.values() for old in left])
+    indexes = [old["test_idx"] if old else fresh.popleft() for old in matched]
+    return indexes, {old["test_idx"] for old in matched if old}
 
 
 def _insert_tests(job_idx: int, values: list[dict[str, Any]]) -> deque[int]:
     """Insert test rows and return their test_idx in the same order, which is the order of insertion everywhere."""
     row = tko.TestResult
     before = {index for (index,) in row.select(row.test_idx).where(row.job == job_idx).tuples()}
-    _insert(row, [{"job": job_idx, **one} for one in values])
+    fields = [getattr(row, name) for name in values[0]] if values else []
+    store_rows.insert(
+        (*fields, row.job, row.invalid),
+        ((*(field.db_value(one[field.name]) for field in fields), job_idx, False) for one in values),
+    )
     after = row.select(row.test_idx).where(row.job == job_idx).order_by(row.test_idx).tuples()
     return deque(index for (index,) in after if index not in before)
 
 
 def _delete(job_idx: int, indexes: list[int]) -> None:
     row = tko.TestResult
-    for some in peewee.chunked(indexes, _ROWS):
+    for some in peewee.chunked(indexes, store_rows.MOST):
         # A result that a retry invalidates may go; the retry's own row must not go with it.
         row.update(invalidates_test=None).where(row.invalidates_test.in_(some)).execute()
         for child in (tko.TestLabelTest, tko.TestAttribute, tko.IterationAttribute, tko.IterationResult):
@@ -207,68 +192,3 @@ def _delete(job_idx: int, indexes: list[int]) -> None:
         row.delete().where(row.test_idx.in_(some)).execute()
     if indexes:
         log.info("job_idx %d: %d results are no longer in the folder", job_idx, len(indexes))
-
-
-def _samples(indexes: list[int], tests: Sequence[TestRecord]) -> None:
-    """Write attributes and iterations anew; what people made stays."""
-    attribute, text, number = tko.TestAttribute, tko.IterationAttribute, tko.IterationResult
-    for some in peewee.chunked(indexes, _ROWS):
-        attribute.delete().where(attribute.test.in_(some), ~attribute.user_created).execute()
-        text.delete().where(text.test.in_(some)).execute()
-        number.delete().where(number.test.in_(some)).execute()
-    pairs = list(zip(indexes, tests, strict=True))
-    _insert(
-        attribute,
-        (
-            {"test": index, "attribute": _fit(attribute.attribute, key), "value": _fit(attribute.value, value)}
-            for index, test in pairs
-            for key, value in test.attributes.items()
-        ),
-    )
-    samples = [(index, iteration) for index, test in pairs for iteration in test.iterations]
-    _insert(
-        text,
-        (
-            {
-                "test": index,
-                "iteration": one.index,
-                "attribute": _fit(text.attribute, key),
-                "value": _fit(text.value, value),
-            }
-            for index, one in samples
-            for key, value in one.attr.items()
-        ),
-    )
-    _insert(
-        number,
-        (
-            {
-                "test": index,
-                "iteration": one.index,
-                "attribute": _fit(number.attribute, key),
-                "value": value if math.isfinite(value) else None,
-            }
-            for index, one in samples
-            for key, value in one.perf.items()
-        ),
-    )
-
-
-def _insert(row: type[peewee.Model], values: Iterable[dict[str, Any]]) -> None:
-    for some in peewee.chunked(values, _ROWS):
-        for few in _packets(some):
-            row.insert_many(few).execute()
-
-
-def _packets(values: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """*values* in order, in lists whose texts a server takes in one statement."""
-    few: list[dict[str, Any]] = []
-    size = 0
-    for one in values:
-        length = sum(len(value) for value in one.values() if isinstance(value, str))
-        if few and size + length > _CHARACTERS:
-            yield few
-            few, size = [], 0
-        few.append(one)
-        size += length
-    yield few

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
 from autotest.models import database, tko
-from autotest.results import parser, store
+from autotest.results import parser, store, store_rows
 from autotest.states import Outcome
 
 LOG = """START|t1|t1|timestamp=1100|
@@ -78,10 +81,7 @@ def test_parsing_again_changes_nothing(folder):
 
     assert saved(folder) == first
 
-    before.pop("TestAttribute")
-    after = dump()
-    assert len(after.pop("TestAttribute")) == 8
-    assert after == before
+    assert dump() == before
 
 
 @pytest.mark.usefixtures("db")
@@ -238,7 +238,7 @@ def test_long_texts_go_to_the_server_in_several_statements(folder, monkeypatch):
     statements = []
     run = database.db.obj.execute_sql
     with monkeypatch.context() as patch:
-        patch.setattr(store, "_CHARACTERS", 5000)
+        patch.setattr(store_rows, "_CHARACTERS", 50_000)
         patch.setattr(
             database.db.obj,
             "execute_sql",
@@ -250,3 +250,41 @@ def test_long_texts_go_to_the_server_in_several_statements(folder, monkeypatch):
     row = tko.TestAttribute
     assert row.select().where(row.value == LONG).count() == 12
     assert sum("INSERT INTO" in sql and "tko_test_attributes" in sql for sql in statements) >= 3
+
+
+@pytest.mark.usefixtures("db")
+def test_the_whole_of_a_reason_stays_in_the_folder(folder):
+    reason = "a" + "\U0001f600" * 5000
+    path = folder(f"FAIL|t|t|timestamp=1|{reason}")
+
+    job_idx = store.save(parser.read(path), "7-ann/h1")
+
+    assert results_of(job_idx)[1].reason == reason[:4096]
+    assert reason in (path / "status.log").read_text(encoding="utf-8")
+
+
+#: Parses a folder again and dies when all but the end of the transaction is done.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from autotest.models import database
+from autotest.results import parser, store
+url, folder = sys.argv[1:]
+store.retries.invalidate = lambda job: os.kill(os.getpid(), signal.SIGKILL)
+database.connect(url)
+with database.connection():
+    store.save(parser.read(Path(folder)), "7-ann/h1")
+"""
+
+
+def test_a_parser_that_is_killed_in_the_middle_leaves_the_old_rows(folder, db):
+    saved(folder)
+    before = dump()
+    changed = folder(LOG.replace("t2", "t3").replace("fine", "fine indeed"), {**FILES, "t1/keyval": "version=2\n"})
+
+    killed = subprocess.run([sys.executable, "-c", KILLED, db, str(changed)], check=False)
+
+    assert killed.returncode == -signal.SIGKILL
+    assert dump() == before
+    job_idx = store.save(parser.read(changed), "7-ann/h1")
+    assert [test.test for test in results_of(job_idx)] == ["SERVER_JOB", "t1", "t3"]
