@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ _LARGEST = 16 * 1024 * 1024
 class JobFile:
     """One step on one or more hosts.
 
-    *token* is the lease's fencing token; 0 means a run by hand, which no lease fences.
+    *token* is the lease's fencing token; 0 means a run by hand, which no lease fences. Several hosts of a group have a
+    lease each: *tokens* in the order of *hosts*, and *token* is the one that leads.
+    *arguments* are what the control file finds as ``args``, *args_dict* as ``args_dict`` and by their names.
     *test_roots* are folders that hold one folder a test (``<root>/<test>/<test>.py``).
     *deadline_s* is the wall-clock limit of the whole child in seconds, None for no limit.
     """
@@ -33,10 +36,12 @@ class JobFile:
     step: Step
     hosts: tuple[HostInfo, ...]
     token: int = 0
+    tokens: tuple[int, ...] = ()
     control_file: str = ""
     control_name: str = "control"
     control_type: str = "client"
     arguments: tuple[str, ...] = ()
+    args_dict: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     test_roots: tuple[str, ...] = ()
     job_labels: tuple[str, ...] = ()
     name: str = ""
@@ -44,10 +49,20 @@ class JobFile:
     tag: str = ""
     deadline_s: float | None = None
 
+    def token_of(self, hostname: str) -> int:
+        """The fencing token of the lease on that host."""
+        own = dict(zip((info.hostname for info in self.hosts), self.tokens, strict=False))
+        return own.get(hostname, self.token)
+
+    def alone(self, info: HostInfo) -> JobFile:
+        """The same work on one of the hosts."""
+        return dataclasses.replace(self, hosts=(info,), token=self.token_of(info.hostname), tokens=())
+
     def write(self, folder: Path) -> None:
         """Write job.json into *folder*, whole or not at all."""
         data = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         data |= {"step": self.step.value, "hosts": [host.to_json() for host in self.hosts]}
+        data["args_dict"] = dict(self.args_dict)
         _write_json(folder / JOB_FILE, data)
 
     @classmethod
@@ -57,8 +72,9 @@ class JobFile:
         try:
             data["step"] = Step(data["step"])
             data["hosts"] = tuple(HostInfo.from_json(host) for host in data["hosts"])
-            for name in ("arguments", "test_roots", "job_labels"):
+            for name in ("tokens", "arguments", "test_roots", "job_labels"):
                 data[name] = tuple(data.get(name, ()))
+            data["args_dict"] = dict(data.get("args_dict", {}))
             return cls(**data)
         except (KeyError, TypeError, ValueError, errors.ValidationError) as problem:
             raise errors.BadResultsFolder(f"{folder / JOB_FILE} is not a job file: {problem}") from problem

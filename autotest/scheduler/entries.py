@@ -20,7 +20,7 @@ from autotest.models.afe import (
     SpecialTask,
     User,
 )
-from autotest.models.database import held, retried, transaction
+from autotest.models.database import held, holding, retried, transaction
 from autotest.models.prepared import Prepared
 from autotest.scheduler import labels, users, wakes
 from autotest.scheduler.wakes import Wake
@@ -50,7 +50,8 @@ def requeue(entry: HostQueueEntry, reason: str, counted: bool) -> list[Wake]:
 
     *counted* says that a worker, child or DUT vanished, which is allowed only so often. Runs inside a transaction.
     """
-    columns: dict[str, Any] = {"started_on": None, "finished_on": None, "execution_subdir": "", "reason": reason}
+    columns: dict[str, Any] = {"started_on": None, "finished_on": None, "execution_subdir": "", "token": None}
+    columns["reason"] = reason
     if counted:
         columns["requeues"] = entry.requeues + 1
     if entry.meta_host_id is not None:
@@ -63,7 +64,7 @@ def requeue(entry: HostQueueEntry, reason: str, counted: bool) -> list[Wake]:
         HostQueueEntry.update(active=False, **columns).where(HostQueueEntry.id == entry.id).execute()
     elif not advance(entry.id, status, EntryStatus.QUEUED, **columns):
         return []
-    labels.register(labels.queue_of(wanted(entry), None if entry.meta_host_id is not None else entry.host_id))
+    labels.reopen(entry.queue_key)
     return [queued_wake(entry)]
 
 
@@ -75,16 +76,34 @@ def to_parsing(entry: HostQueueEntry, now: datetime.datetime, **columns: Any) ->
 
 @retried
 def finish(entry_id: int) -> list[Wake]:
-    """Give a parsed entry its final state: aborted, else the runner's verdict. Returns the suite to wake, if any."""
+    """Give a parsed entry, and those that ran in its group, their final state: aborted, else the runner's verdict.
+    Returns the suite to wake, if any."""
     with transaction():
         entry = held(HostQueueEntry, HostQueueEntry.id == entry_id)
-        verdict = EntryStatus.COMPLETED if entry.succeeded else EntryStatus.FAILED
-        new = EntryStatus.ABORTED if entry.aborted else verdict
-        if EntryStatus(entry.status) is not EntryStatus.PARSING or not advance(entry_id, EntryStatus.PARSING, new):
+        if not [each for each in parsed_with(entry) if _finish(each)]:
             return []
         if not _incomplete([entry.job_id]):
             IneligibleHostQueue.delete().where(IneligibleHostQueue.job == entry.job_id).execute()
         return suite_wake(entry.job)
+
+
+def _finish(entry: HostQueueEntry) -> bool:
+    verdict = EntryStatus.COMPLETED if entry.succeeded else EntryStatus.FAILED
+    return advance(entry.id, EntryStatus.PARSING, EntryStatus.ABORTED if entry.aborted else verdict)
+
+
+def parsed_with(entry: HostQueueEntry) -> list[HostQueueEntry]:
+    """The entries whose results lie in the folder of *entry*: itself, and those of its group that wait to be parsed."""
+    if entry.status != EntryStatus.PARSING.value:
+        return []
+    if entry.token is None or entry.job.synch_count < 2:
+        return [entry]
+    together = HostQueueEntry.select().where(
+        HostQueueEntry.job == entry.job_id,
+        HostQueueEntry.token == entry.token,
+        HostQueueEntry.status == EntryStatus.PARSING.value,
+    )
+    return list(holding(together.order_by(HostQueueEntry.id)))
 
 
 def suite_wake(job: Job) -> list[Wake]:
@@ -117,16 +136,17 @@ def abort(entry_ids: list[int], by: str, reason: str, now: datetime.datetime) ->
     """Abort entries and, transitively, those of child jobs (section 2.6). What is complete or aborted already is left.
 
     An entry that holds no host and runs nowhere ends here; the worker stops the others. Returns the ids of the
-    entries that this call aborted, and wakes.
+    entries that this call aborted, and wakes. Raises ValidationError for a part of a group that runs.
     """
     aborted: list[int] = []
-    ended_children: dict[int, Job] = {}
+    ended: dict[int, Job] = {}
     woken: list[Wake] = []
     with transaction():
         user = users.named(by)
         # Parents first: marking a suite waits for whoever is creating its children, which are looked up afterwards.
         seen: set[int] = set()
         level = set(entry_ids)
+        _refuse_parts_of_groups(level)
         while level:
             seen |= level
             for entry in _mark_aborted(level, reason):
@@ -134,14 +154,58 @@ def abort(entry_ids: list[int], by: str, reason: str, now: datetime.datetime) ->
                 _note_abort(entry, user, now)
                 if EntryStatus(entry.status) is EntryStatus.QUEUED and not entry.active:
                     advance(entry.id, EntryStatus.QUEUED, EntryStatus.ABORTED, finished_on=now)
-                    if entry.job.parent_job_id is not None:
-                        ended_children[entry.job.parent_job_id] = entry.job
+                    ended[entry.job_id] = entry.job
                 elif entry.queue_key == "" and EntryStatus(entry.status) is EntryStatus.RUNNING:
                     woken.append(wakes.suite_ended(entry.job_id, f"end of suite job {entry.job_id}"))
             level = _children(level) - seen
-        for job in ended_children.values():
+        for job in ended.values():
+            woken += stop_short(job, now)
+        for job in {job.parent_job_id: job for job in ended.values()}.values():
             woken += suite_wake(job)
     return aborted, list(dict.fromkeys(woken))
+
+
+def _refuse_parts_of_groups(entry_ids: set[int]) -> None:
+    """Raise ValidationError where one of these entries runs in a group that is not wholly among them (section 2.6)."""
+    running = [EntryStatus.STARTING.value, EntryStatus.RUNNING.value, EntryStatus.GATHERING.value]
+    grouped = HostQueueEntry.select(HostQueueEntry.job, HostQueueEntry.token).where(
+        HostQueueEntry.id.in_(list(entry_ids)),
+        HostQueueEntry.token.is_null(False),
+        HostQueueEntry.status.in_(running),
+    )
+    for job_id, token in list(grouped.distinct().tuples()):
+        mates = HostQueueEntry.select(HostQueueEntry.id).where(
+            HostQueueEntry.job == job_id, HostQueueEntry.token == token, HostQueueEntry.status.in_(running)
+        )
+        left = sorted({mate for (mate,) in mates.tuples()} - entry_ids)
+        if left:
+            told = f"job {job_id} runs on several hosts at once; abort entries {left} with the others, or none"
+            raise errors.ValidationError({"entries": told})
+
+
+def stop_short(job: Job, now: datetime.datetime) -> list[Wake]:
+    """Stop the waiting entries of a job that has too few left for a group (section 2.3). Returns the suite to wake, if
+    that was its last. Runs inside the caller's transaction."""
+    if job.synch_count < 2:
+        return []
+    before = {EntryStatus.QUEUED, EntryStatus.PENDING, *states.PRE_JOB}
+    left = HostQueueEntry.select().where(
+        HostQueueEntry.job == job.id,
+        HostQueueEntry.status.in_([status.value for status in before]),
+        HostQueueEntry.aborted == False,  # noqa: E712 - an SQL expression
+    )
+    waiting = list(holding(left.order_by(HostQueueEntry.id)))
+    if len(waiting) >= job.synch_count:
+        return []
+    reason = f"{job.synch_count} machines at once are needed, and {len(waiting)} of its entries are left"
+    stopped = [
+        entry
+        for entry in waiting
+        if EntryStatus(entry.status) is EntryStatus.QUEUED
+        and not entry.active
+        and advance(entry.id, EntryStatus.QUEUED, EntryStatus.STOPPED, finished_on=now, reason=reason)
+    ]
+    return suite_wake(job) if stopped else []
 
 
 def _mark_aborted(entry_ids: set[int], reason: str) -> list[HostQueueEntry]:
@@ -196,8 +260,9 @@ def queued_wake(entry: HostQueueEntry) -> Wake:
 
 
 def waiting_wake(key: str) -> list[Wake]:
-    """The wake of the entry that the queue *key* would serve next, if any waits."""
-    entry = next_queued(key)
+    """The wake of the entry that the queue *key* and its family would serve next, if any waits."""
+    heads = [next_queued(queue.key) for queue in labels.family_of(key, labels.busy_queues())]
+    entry = min(filter(None, heads), key=lambda head: (-head.priority, head.id), default=None)
     return [] if entry is None else [queued_wake(entry)]
 
 
@@ -218,6 +283,17 @@ def highest_priorities() -> dict[str, int]:
 def next_queued(key: str) -> HostQueueEntry | None:
     """The entry that a queue would serve next: highest priority, then oldest."""
     return next(waiting(key, 1), None)
+
+
+def count_waiting(key: str, most: int) -> int:
+    """How many entries wait in the queue *key*; counted up to *most*."""
+    return len(_SOME.rows(key, most))
+
+
+def waiting_of(job_id: int, key: str) -> list[HostQueueEntry]:
+    """The entries of a job that wait in the queue *key*, oldest first, with their job."""
+    query = HostQueueEntry.select(HostQueueEntry, Job).join(Job).where(HostQueueEntry.job == job_id, _waiting_in(key))
+    return list(query.order_by(HostQueueEntry.id))
 
 
 def waiting(key: str, page: int = 100) -> Iterator[HostQueueEntry]:
@@ -262,6 +338,7 @@ _HIGHEST = Prepared(
         _waiting_in(key), HostQueueEntry.priority < below
     )
 )
+_SOME = Prepared(lambda key, most: HostQueueEntry.select(HostQueueEntry.id).where(_waiting_in(key)).limit(most))
 _LINE = Prepared(
     lambda key, priority, after, size: (
         HostQueueEntry.select(HostQueueEntry.id, HostQueueEntry.meta_host, Job.id, Job.owner, Job.name, Job.run_verify)

@@ -52,7 +52,7 @@ def put(info: HostInfo, lab: Lab | None) -> Host:
     Without *lab* the host stays where it is. Raises ValidationError for a hostname that cannot name a folder, HostBusy
     when the host belongs to another lab. Runs inside the caller's transaction.
     """
-    if not _HOSTNAME.fullmatch(info.hostname):
+    if not is_hostname(info.hostname):
         raise errors.ValidationError({"hostname": f"{info.hostname!r} is not a hostname"})
     # One at a time changes the inventory: two labs that bring the same host meet here.
     everyone = held(AclGroup, AclGroup.name == EVERYONE)
@@ -79,6 +79,11 @@ def put(info: HostInfo, lab: Lab | None) -> Host:
             [{"host": host.id, "attribute": key, "value": value} for key, value in sorted(info.attributes.items())]
         ).execute()
     return Host.get_by_id(host.id)
+
+
+def is_hostname(text: str) -> bool:
+    """Whether *text* may be the name of a host, and of its folders."""
+    return _HOSTNAME.fullmatch(text) is not None
 
 
 def set_labels(host_id: int, names: Collection[str]) -> None:
@@ -202,12 +207,13 @@ def free(lab_id: int, queue: Queue | None = None) -> list[Candidate]:
     """
     if queue is None:
         rows = _FREE.rows(lab_id, [])
-    elif queue.host_id is None:
+    elif queue.host_id is None or queue.size > 1:
         rows = _FREE.rows(lab_id, sorted(queue.labels))
     else:
         rows = _FREE_BY_NAME.rows(lab_id, sorted(queue.labels), queue.host_id)
     carried = labels.of_hosts([host_id for host_id, _ in rows])
-    return [Candidate(host_id, hostname, carried.get(host_id, frozenset())) for host_id, hostname in rows]
+    found = [Candidate(host_id, hostname, carried.get(host_id, frozenset())) for host_id, hostname in rows]
+    return found if queue is None else [host for host in found if queue.accepts(host.host_id, host.labels)]
 
 
 def _free(lab_id: Any, names: Iterable[Any]) -> Any:

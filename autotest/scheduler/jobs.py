@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from peewee import Model, chunked
-
 from autotest import errors
+from autotest.models import bulk
 from autotest.models.afe import (
     Host,
     HostQueueEntry,
@@ -22,12 +22,10 @@ from autotest.models.afe import (
 )
 from autotest.models.database import retried, transaction
 from autotest.models.lab import Lease
-from autotest.scheduler import entries, labels, users, wakes
+from autotest.scheduler import entries, labels, quotas, users, wakes
 from autotest.scheduler.wakes import Wake
 from autotest.states import ControlType, EntryStatus, HostStatus, Priority
 
-#: Rows of one INSERT; a statement of SQLite takes 32,766 values.
-_ROWS = 500
 _KEY, _VALUE = JobKeyval.key.max_length, JobKeyval.value.max_length
 _NAME, _LABEL = Job.name.max_length, Label.name.max_length
 #: What a keyval file can hold as a key.
@@ -37,7 +35,10 @@ _KEYVAL_KEY = re.compile(rf"[A-Za-z0-9_.\-]{{1,{_KEY}}}")
 @dataclasses.dataclass(frozen=True)
 class JobSpec:
     """One job: where it runs is said by *hosts* (by name), *meta_hosts* (any host with that label, once each), or only
-    *dependencies* (any host that carries them all). Limits in minutes."""
+    *dependencies* (any host that carries them all). Limits in minutes.
+
+    With *synch_count* above 1 so many hosts run it together; more hosts than that make several groups.
+    """
 
     name: str
     control_file: str
@@ -51,7 +52,16 @@ class JobSpec:
     timeout_mins: int = 1440
     max_runtime_mins: int = 1440
     run_verify: bool = True
+    run_reset: bool = False
+    reboot_before: int = 0
+    require_ssp: bool | None = None
+    synch_count: int = 0
     parent_job_id: int | None = None
+
+    @property
+    def together(self) -> int:
+        """How many hosts run it at once."""
+        return max(1, self.synch_count)
 
 
 @retried
@@ -59,7 +69,7 @@ def create(spec: JobSpec, now: datetime.datetime) -> tuple[int, list[Wake]]:
     """Check *spec* and write the job. Returns its id and the wakes of its entries.
 
     Raises ValidationError (one message an argument), NotFound for unknown hosts, NoEligibleHost when no host of the
-    inventory carries the labels.
+    inventory carries the labels, or not as many as run together.
     """
     with transaction():
         bound = _check(spec)
@@ -92,6 +102,10 @@ def _job_row(spec: JobSpec, now: datetime.datetime) -> dict[str, Any]:
         "timeout_mins": spec.timeout_mins,
         "max_runtime_mins": spec.max_runtime_mins,
         "run_verify": spec.run_verify,
+        "run_reset": int(spec.run_reset),
+        "reboot_before": spec.reboot_before,
+        "require_ssp": spec.require_ssp,
+        "synch_count": spec.synch_count,
         "parent_job": spec.parent_job_id,
     }
 
@@ -101,63 +115,64 @@ def _keyval_rows(job_id: int, spec: JobSpec) -> list[dict[str, Any]]:
 
 
 def insert_entries(job: Job, spec: JobSpec, bound: Sequence[Host]) -> list[HostQueueEntry]:
-    """One entry a bound host and one a metahost; a job with dependencies alone gets one entry for any such host."""
+    """One entry a bound host and one a metahost; a job with dependencies alone gets one for each host that runs it."""
     metahosts = list(spec.meta_hosts)
     if not metahosts and not bound:
-        metahosts = [sorted(labels.deciding(spec.dependencies))[0]]
+        metahosts = sorted(labels.deciding(spec.dependencies))[:1] * spec.together
+    suite = quotas.line_of(spec.parent_job_id)
     made = []
     for host in bound:
-        queue = labels.queue_of(spec.dependencies, host.id)
+        if spec.together > 1:
+            queue = labels.queue_of_group(spec.dependencies, [each.id for each in bound], spec.together)
+        else:
+            queue = labels.queue_of(spec.dependencies, host.id, suite_id=suite)
         labels.register(queue)
         made.append(HostQueueEntry.create(job=job, host=host, queue_key=queue.key, priority=job.priority))
         # So that no metahost entry of the same job takes the host as well.
         IneligibleHostQueue.create(job=job, host=host)
     ids = labels.rows_for(metahosts)
     for name in metahosts:
-        queue = labels.queue_of({*spec.dependencies, name})
+        queue = labels.queue_of({*spec.dependencies, name}, size=spec.together, suite_id=suite)
         labels.register(queue)
         made.append(HostQueueEntry.create(job=job, meta_host=ids[name], queue_key=queue.key, priority=job.priority))
     return made
 
 
 def insert_children(parent: Job, specs: Sequence[JobSpec], now: datetime.datetime) -> list[tuple[int, Wake]]:
-    """Write many jobs of one parent, each with an entry for its only metahost, in a few statements for all of them.
+    """Write many jobs of one parent, each with entries for one metahost, as often as it names it, in a few statements
+    for all of them.
 
     The parent has no children yet. Returns the id and the wake of each, in the order of *specs*. Runs inside the
     caller's transaction.
     """
-    _insert_all(Job, [_job_row(spec, now) for spec in specs])
+    bulk.insert(Job, [_job_row(spec, now) for spec in specs])
     # Within one statement, and so within the transaction, ids rise in the order of the rows.
     rows = Job.select(Job.id).where(Job.parent_job == parent.id).order_by(Job.id).tuples()
     ids = [job_id for (job_id,) in rows]
     of_label = labels.rows_for({name for spec in specs for name in (*spec.dependencies, *spec.meta_hosts)})
-    wishes = [frozenset({*spec.dependencies, *spec.meta_hosts}) for spec in specs]
-    queues = {wish: labels.queue_of(wish) for wish in set(wishes)}
+    suite = quotas.line_of(parent.id)
+    wishes = [(frozenset({*spec.dependencies, *spec.meta_hosts}), spec.together) for spec in specs]
+    queues = {wish: labels.queue_of(wish[0], size=wish[1], suite_id=suite) for wish in set(wishes)}
     for queue in queues.values():
         labels.register(queue)
     children = list(zip(ids, specs, [queues[wish] for wish in wishes], strict=True))
-    _insert_all(JobKeyval, [row for job_id, spec, _ in children for row in _keyval_rows(job_id, spec)])
-    _insert_all(
+    bulk.insert(JobKeyval, [row for job_id, spec, _ in children for row in _keyval_rows(job_id, spec)])
+    bulk.insert(
         JobDependencyLabel,
         [{"job": job_id, "label": of_label[name]} for job_id, spec, _ in children for name in set(spec.dependencies)],
     )
-    _insert_all(
+    bulk.insert(
         HostQueueEntry,
         [
             {"job": job_id, "meta_host": of_label[name], "queue_key": queue.key, "priority": spec.priority}
             for job_id, spec, queue in children
-            for (name,) in [spec.meta_hosts]
+            for name in spec.meta_hosts
         ],
     )
     return [
         (job_id, wakes.entry_queued(queue.key, spec.priority, False, entries.shown(spec.name, job_id)))
         for job_id, spec, queue in children
     ]
-
-
-def _insert_all(row: type[Model], values: Sequence[Mapping[str, Any]]) -> None:
-    for some in chunked(values, _ROWS):
-        row.insert_many(some).execute()
 
 
 def _revive(bound: Sequence[Host]) -> None:
@@ -202,6 +217,7 @@ def _check(spec: JobSpec) -> list[Host]:
         problems["hosts"] = "a host is named twice"
     if min(spec.timeout_mins, spec.max_runtime_mins) < 1:
         problems["timeout_mins"] = "limits are at least one minute"
+    problems |= _check_group(spec)
     if problems:
         raise errors.ValidationError(problems)
     needed = labels.deciding(spec.dependencies)
@@ -222,8 +238,24 @@ def _check(spec: JobSpec) -> list[Host]:
     if forbidden:
         names = sorted(host.hostname for host in found.values() if host.id in forbidden)
         raise errors.ValidationError({"hosts": f"{spec.owner} does not have access to {', '.join(names)}"})
+    if spec.together > 1 and len({host.lab_id for host in found.values()}) > 1:
+        raise errors.ValidationError({"hosts": "hosts of several labs cannot run one test together"})
     _check_metahosts(spec, needed, carried)
     return [found[name] for name in spec.hosts]
+
+
+def _check_group(spec: JobSpec) -> dict[str, str]:
+    """The problem of hosts that are to run together, by argument name."""
+    if spec.synch_count < 0:
+        return {"synch_count": f"{spec.synch_count} hosts cannot run together"}
+    if spec.together == 1:
+        return {}
+    asked = len(spec.hosts) + len(spec.meta_hosts)
+    if 0 < asked < spec.synch_count:
+        return {"hosts": f"{spec.synch_count} hosts are to run together, and {asked} is asked for"}
+    if len(set(spec.meta_hosts)) + (1 if spec.hosts else 0) > 1:
+        return {"meta_hosts": "hosts that run together are all named, or all of one metahost"}
+    return {}
 
 
 def _check_metahosts(spec: JobSpec, needed: frozenset[str], carried: Mapping[int, frozenset[str]]) -> None:
@@ -232,17 +264,30 @@ def _check_metahosts(spec: JobSpec, needed: frozenset[str], carried: Mapping[int
             close = ", ".join(labels.nearest(name)) or "none is close"
             raise errors.ValidationError({"meta_hosts": f'Label "{name}" not found; nearest: {close}'})
     for name in sorted(set(spec.meta_hosts)):
-        _check_inventory(name, needed | labels.deciding([name]), needed, carried)
+        _check_inventory(name, needed | labels.deciding([name]), needed, carried, spec.together)
     if not spec.meta_hosts and not spec.hosts:
-        _check_inventory("the inventory", needed, needed, carried)
+        _check_inventory("the inventory", needed, needed, carried, spec.together)
 
 
 def _check_inventory(
-    within: str, all_needed: frozenset[str], needed: frozenset[str], carried: Mapping[int, frozenset[str]]
+    within: str,
+    all_needed: frozenset[str],
+    needed: frozenset[str],
+    carried: Mapping[int, frozenset[str]],
+    together: int,
 ) -> None:
-    if not any(all_needed <= names for names in carried.values()):
-        wish = f"satisfy {', '.join(sorted(needed))}" if needed else "are known"
+    fitting = [host_id for host_id, names in carried.items() if all_needed <= names]
+    wish = f"satisfy {', '.join(sorted(needed))}" if needed else "are known"
+    if not fitting:
         raise errors.NoEligibleHost({"meta_hosts": f"No hosts within {within} {wish}."})
+    if together > 1:
+        lab_of = dict(Host.select(Host.id, Host.lab).tuples())
+        most = max(Counter(lab_of[host_id] for host_id in fitting).values())
+        if most < together:
+            number = "only 1 host of one lab" if most == 1 else f"only {most} hosts of one lab"
+            raise errors.NoEligibleHost(
+                {"meta_hosts": f"{together} hosts are to run together, and {number} within {within} {wish}."}
+            )
 
 
 @retried

@@ -29,21 +29,51 @@ _CARRIED = (
 )
 _CARRIED_BY_ALL = Prepared(lambda: _CARRIED)
 _CARRIED_BY = Prepared(lambda host_ids: _CARRIED.where(HostLabel.host.in_(host_ids)))
-_QUEUES = LabelQueue.select(LabelQueue.key, LabelQueue.labels, LabelQueue.host)
+_QUEUES = LabelQueue.select(LabelQueue.key, LabelQueue.labels, LabelQueue.host, LabelQueue.host_count)
 _BUSY = Prepared(lambda: _QUEUES.where(LabelQueue.busy == True))  # noqa: E712 - an SQL expression
-_NAMED = Prepared(lambda key: _QUEUES.where(LabelQueue.key == key))
+_NAMED = Prepared(lambda keys: _QUEUES.where(LabelQueue.key.in_(keys)))
+_WAITING_HOSTS = Prepared(
+    lambda keys: HostQueueEntry.select(HostQueueEntry.queue_key, HostQueueEntry.host).where(
+        HostQueueEntry.queue_key.in_(keys),
+        HostQueueEntry.status == EntryStatus.QUEUED.value,
+        HostQueueEntry.active == False,  # noqa: E712 - an SQL expression
+    )
+)
 
 
 class Queue(NamedTuple):
-    """A label queue: entries that need *labels*, or that name the host *host_id*."""
+    """A label queue: entries that need *labels*, or that name the host *host_id*; *size* of them run together.
+
+    A group of named hosts waits for *hosts*, of which *host_id* is the first. Queues of one *family* ask for the same
+    hosts: a suite whose number of machines is limited has a line of its own, ``<family>.<suite job>``.
+    """
 
     key: str
     labels: frozenset[str]
     host_id: int | None
+    size: int = 1
+    hosts: frozenset[int] = frozenset()
+
+    @property
+    def family(self) -> str:
+        return _parts(self.key)[0]
+
+    @property
+    def suite_id(self) -> int | None:
+        """The suite job whose line this is, if it is one."""
+        return _parts(self.key)[1]
 
     def accepts(self, host_id: int, host_labels: Collection[str]) -> bool:
         """Whether that host can serve this queue."""
-        return self.host_id in (None, host_id) and self.labels.issubset(host_labels)
+        is_meant = host_id in self.hosts if self.hosts else self.host_id in (None, host_id)
+        return is_meant and self.labels.issubset(host_labels)
+
+
+@functools.lru_cache(maxsize=4096)
+def _parts(key: str) -> tuple[str, int | None]:
+    """The family of a key, and the suite whose line it names."""
+    family, _, suite = key.partition(".")
+    return family, int(suite) if suite else None
 
 
 def deciding(labels: Iterable[str]) -> frozenset[str]:
@@ -60,18 +90,35 @@ def _is_action(label: str) -> bool:
     return label.partition(":")[0] in ACTIONS
 
 
-def queue_of(labels: Iterable[str], host_id: int | None = None) -> Queue:
-    """The queue of entries that need *labels*, bound to *host_id* if given; the key is a hash of both."""
+def queue_of(labels: Iterable[str], host_id: int | None = None, size: int = 1, suite_id: int | None = None) -> Queue:
+    """The queue of entries that need *labels*, bound to *host_id* if given, *size* together; the key is a hash of all
+    three. *suite_id* is the suite whose machines are limited."""
     needed = deciding(labels)
-    text = json.dumps([sorted(needed), host_id, 1], separators=(",", ":"))
-    return Queue(hashlib.sha256(text.encode()).hexdigest()[:20], needed, host_id)
+    return Queue(_key([sorted(needed), host_id, size], suite_id), needed, host_id, size)
+
+
+def queue_of_group(labels: Iterable[str], host_ids: Collection[int], size: int) -> Queue:
+    """The queue of entries that name these hosts, *size* of which run together."""
+    needed, named = deciding(labels), sorted(host_ids)
+    return Queue(_key([sorted(needed), named, size], None), needed, named[0], size, frozenset(named))
+
+
+def _key(facts: list[Any], suite_id: int | None) -> str:
+    text = json.dumps(facts, separators=(",", ":"))
+    line = f".{suite_id}" if suite_id is not None else ""
+    return hashlib.sha256(text.encode()).hexdigest()[:20] + line
 
 
 def register(queue: Queue) -> None:
     """Note that *queue* has entries, so that workers look at it. Runs inside the caller's transaction."""
-    row = {"key": queue.key, "labels": json.dumps(sorted(queue.labels)), "host": queue.host_id, "busy": True}
-    if not LabelQueue.update(busy=True).where(LabelQueue.key == queue.key).execute():
-        LabelQueue.insert(row).on_conflict_ignore().execute()
+    if not reopen(queue.key):
+        row = {"key": queue.key, "labels": json.dumps(sorted(queue.labels)), "host": queue.host_id, "busy": True}
+        LabelQueue.insert({**row, "host_count": queue.size}).on_conflict_ignore().execute()
+
+
+def reopen(key: str) -> bool:
+    """Note that the queue *key* has entries again. False: it was never registered. Runs inside a transaction."""
+    return bool(LabelQueue.update(busy=True).where(LabelQueue.key == key).execute())
 
 
 def mark_idle(keys: Collection[str]) -> None:
@@ -96,18 +143,43 @@ def mark_busy(keys: Collection[str] | None = None) -> None:
 
 def busy_queues() -> list[Queue]:
     """Every queue that had entries when it was last looked at."""
-    return [_queue(*row) for row in _BUSY.rows()]
+    return _with_hosts([_queue(*row) for row in _BUSY.rows()])
 
 
 def queue_named(key: str) -> Queue | None:
     """The queue called *key*, or None."""
-    row = _NAMED.row(key)
-    return _queue(*row) if row is not None else None
+    return queues_named([key]).get(key)
+
+
+def queues_named(keys: Collection[str]) -> dict[str, Queue]:
+    """Those of the queues called *keys* that were ever registered."""
+    return {queue.key: queue for queue in _with_hosts([_queue(*row) for row in _NAMED.rows(list(keys))])}
+
+
+def family_of(key: str, busy: Iterable[Queue]) -> list[Queue]:
+    """The busy queues of the family of the queue *key*, and the one that gives the family its name, busy or not."""
+    family = key.partition(".")[0]
+    lines = [queue for queue in busy if queue.family == family]
+    if not any(queue.key == family for queue in lines):
+        plain = queue_named(family)
+        lines += [plain] if plain is not None else []
+    return lines
+
+
+def _with_hosts(queues: list[Queue]) -> list[Queue]:
+    """*queues*; those of groups of named hosts with the hosts that they wait for."""
+    keys = [queue.key for queue in queues if queue.size > 1 and queue.host_id is not None]
+    if not keys:
+        return queues
+    named: dict[str, set[int]] = defaultdict(set)
+    for key, host_id in _WAITING_HOSTS.rows(keys):
+        named[key].add(host_id)
+    return [queue._replace(hosts=frozenset(named.get(queue.key, ()))) for queue in queues]
 
 
 @functools.lru_cache(maxsize=4096)
-def _queue(key: str, names: str, host_id: int | None) -> Queue:
-    return Queue(key, frozenset(json.loads(names)), host_id)
+def _queue(key: str, names: str, host_id: int | None, count: int) -> Queue:
+    return Queue(key, frozenset(json.loads(names)), host_id, count)
 
 
 def of_hosts(host_ids: Collection[int] | None = None) -> dict[int, frozenset[str]]:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import datetime
 import enum
+import heapq
 import itertools
-from collections.abc import Collection, Iterable
-from typing import NamedTuple
+import operator
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import peewee
 
+from autotest.host_info import natural_order
 from autotest.models import rows
 from autotest.models.afe import (
     Host,
@@ -21,15 +24,16 @@ from autotest.models.afe import (
     HostQueueEntry,
     IneligibleHostQueue,
     Job,
-    Label,
     SpecialTask,
 )
 from autotest.models.database import holding, retried, transaction, utc_now
 from autotest.models.lab import Lab, Lease
 from autotest.models.prepared import Prepared
-from autotest.scheduler import entries, hosts, labels, matching, users, wakes
+from autotest.scheduler import entries, groups, labels, matching, turns, users, wakes
+from autotest.scheduler import quotas as suite_quotas
 from autotest.scheduler.labels import Queue
 from autotest.scheduler.matching import Candidate
+from autotest.scheduler.quotas import Quota
 from autotest.scheduler.wakes import Wake
 from autotest.states import STEP_OF, EntryStatus, HostStatus, Protection, Step, TaskKind
 
@@ -43,32 +47,59 @@ class Found(enum.Enum):
 
 
 class Claim(NamedTuple):
-    """The result of a claim: the lease's token and host when one was granted."""
+    """The result of a claim: token and hosts when leases were granted; of a group, the token that leads."""
 
     found: Found
     token: int | None = None
-    host_id: int | None = None
+    host_ids: tuple[int, ...] = ()
     wakes: tuple[Wake, ...] = ()
+
+    @property
+    def host_id(self) -> int | None:
+        """The host, of a group the one whose lease leads; None when no lease was granted."""
+        return self.host_ids[0] if self.host_ids else None
 
 
 @retried
 def claim(lab: Lab, key: str, now: datetime.datetime, due_in: datetime.timedelta) -> Claim:
-    """Give the best queued entry of the queue *key* a free host of *lab*, in one transaction.
+    """Give the best queued entry of the label queue *key* and its family a free host of *lab*, in one transaction;
+    entries that run together get all their hosts or none.
 
-    Within the queue: higher priority first, then older first, to the first entry that a free host may serve
-    (ACL, ineligible rows and only_if_needed labels decide here).
+    Within the family: suites below their minimum of machines first, then higher priority, then older, to the first
+    entry that free hosts may serve (ACL, ineligible rows and only_if_needed labels decide here). A suite that holds as
+    many machines as it may is passed over.
     """
     with transaction():
         is_served = _serves(lab)
-        queue = labels.queue_named(key)
-        line = entries.waiting(key)
-        first = next(line, None) if queue is not None else None
-        if queue is None or first is None:
-            labels.mark_idle([key])
+        busy = labels.busy_queues()
+        lines = labels.family_of(key, busy)
+        heads = {queue.key: _Line(queue) for queue in lines}
+        empty = [key for key, line in heads.items() if line.first is None]
+        if empty:
+            labels.mark_idle(empty)
+        waiting = [line for line in heads.values() if line.first is not None]
+        if not waiting:
             return Claim(Found.NO_ENTRY)
         if not is_served:
             return Claim(Found.NO_HOST)
-        return _serve(lab, queue, itertools.chain([first], line), now + due_in)
+        return _serve(lab, waiting, busy, now, now + due_in)
+
+
+class _Line:
+    """The entries that wait in one queue: the *first* one, and all of them in order of service."""
+
+    def __init__(self, queue: Queue):
+        self.queue = queue
+        self._rest = entries.waiting(queue.key)
+        self.first = next(self._rest, None)
+
+    def turns(self, quotas: Mapping[int, Quota]) -> Iterator[tuple[tuple[int, ...], Queue, HostQueueEntry]]:
+        """Each entry with its place among those of the family."""
+        suite = self.queue.suite_id
+        owed = suite is not None and quotas[suite].owed > 0
+        for entry in itertools.chain([self.first] if self.first is not None else [], self._rest):
+            place = (0, -entry.priority, suite or 0, entry.id) if owed else (1, -entry.priority, entry.id)
+            yield place, self.queue, entry
 
 
 def _serves(lab: Lab) -> bool:
@@ -79,40 +110,51 @@ def _serves(lab: Lab) -> bool:
     return _SERVED.row(lab.id, lab.incarnation) is not None
 
 
-def _serve(lab: Lab, queue: Queue, line: Iterable[HostQueueEntry], due_at: datetime.datetime) -> Claim:
-    """A lease for the first entry of the *line* of *queue* that a free host of *lab* may serve."""
-    others = [each for each in labels.busy_queues() if each.key != queue.key]
-    free = _candidates(lab, queue, others)
-    if not free:
+def _serve(
+    lab: Lab, lines: list[_Line], busy: Sequence[Queue], now: datetime.datetime, due_at: datetime.datetime
+) -> Claim:
+    """Leases for the first entry of the *lines*, all of one family, that free hosts of *lab* may serve."""
+    own = {line.queue.suite_id for line in lines if line.queue.suite_id is not None}
+    quotas = suite_quotas.settled(own)
+    quotas |= suite_quotas.of({queue.suite_id for queue in busy if queue.suite_id is not None} - own)
+    open_lines = [
+        line for line in lines if line.queue.suite_id is None or quotas[line.queue.suite_id].allows(line.queue.size)
+    ]
+    free = turns.candidates(lab, lines[0].queue, busy, quotas, now) if open_lines else []
+    if len(free) < lines[0].queue.size:
         return Claim(Found.NO_HOST)
+    others = [queue for queue in busy if queue.family != lines[0].queue.family]
     host_ids = [host.host_id for host in free]
     allowed: dict[str, set[int]] = {}
     refused: dict[int, set[int]] = {}
-    for entry in line:
+    for _, queue, entry in heapq.merge(*(line.turns(quotas) for line in open_lines), key=operator.itemgetter(0)):
         owner = entry.job.owner or ""
         if owner not in allowed:
             allowed[owner] = users.may_use(owner, host_ids)
+        if entry.job_id in refused and queue.size > 1:
+            # Its group was looked at already.
+            continue
         if entry.job_id not in refused:
-            refused[entry.job_id] = _refused(entry, queue)
+            refused[entry.job_id] = turns.refused(entry, queue)
         usable = allowed[owner] - refused[entry.job_id]
         fitting = [host for host in free if host.host_id in usable]
-        claim = _assign_best(lab, entry, fitting, others, due_at) if fitting else None
+        claim = _assign_best(lab, queue, entry, fitting, others, due_at) if len(fitting) >= queue.size else None
         if claim is not None:
             return claim
     return Claim(Found.NO_HOST)
 
 
-def _refused(entry: HostQueueEntry, queue: Queue) -> set[int]:
-    """Hosts that the entry's job may not take again; an entry that names its host takes it all the same."""
-    if queue.host_id is not None:
-        return set()
-    return {host_id for (host_id,) in _REFUSED.rows(entry.job_id)}
-
-
 def _assign_best(
-    lab: Lab, entry: HostQueueEntry, fitting: list[Candidate], others: list[Queue], due_at: datetime.datetime
+    lab: Lab,
+    queue: Queue,
+    entry: HostQueueEntry,
+    fitting: list[Candidate],
+    others: Sequence[Queue],
+    due_at: datetime.datetime,
 ) -> Claim | None:
     wanted = entries.wanted(entry)
+    if queue.size > 1:
+        return _assign_group(lab, queue, entry, fitting, others, wanted, due_at)
     while (host := matching.choose(fitting, labels.versions(wanted), others)) is not None:
         try:
             with transaction():
@@ -120,11 +162,64 @@ def _assign_best(
             if lease is None:
                 return None
             wake = entry_wake(lab.name, lease.id, Step(lease.step), entry.job, host.hostname)
-            return Claim(Found.GRANTED, lease.id, host.host_id, (wake,))
+            return Claim(Found.GRANTED, lease.id, (host.host_id,), (wake,))
         except peewee.IntegrityError:
             # The schema keeps promise 2: another claim has this host.
             fitting.remove(host)
     return None
+
+
+def _assign_group(
+    lab: Lab,
+    queue: Queue,
+    first: HostQueueEntry,
+    fitting: list[Candidate],
+    others: Sequence[Queue],
+    wanted: set[str],
+    due_at: datetime.datetime,
+) -> Claim | None:
+    """All the hosts that a group of the first entry's job needs, or none."""
+    pairs = _pairs(queue, entries.waiting_of(first.job_id, queue.key), fitting, labels.versions(wanted), others)
+    if len(pairs) < queue.size:
+        return None
+    try:
+        with transaction():
+            granted = [_assign(lab, entry, host, wanted, due_at, together=True) for entry, host in pairs]
+            leased = [lease for lease in granted if lease is not None]
+            if len(leased) < queue.size:
+                raise _PartlyGone
+            groups.form([entry.id for entry, _ in pairs], leased[0])
+            woken = groups.start(rows.get(HostQueueEntry, pairs[0][0].id), due_at, utc_now())
+    except (peewee.IntegrityError, _PartlyGone):
+        # The entries still wait: their message goes back, and the next claim looks again.
+        return None
+    woken += [
+        entry_wake(lab.name, lease.id, Step(lease.step), entry.job, host.hostname)
+        for lease, (entry, host) in zip(leased, pairs, strict=True)
+        if lease.step != Step.HOLD.value
+    ]
+    return Claim(Found.GRANTED, leased[0].id, tuple(host.host_id for _, host in pairs), tuple(woken))
+
+
+class _PartlyGone(Exception):
+    """An entry of a group was aborted while its hosts were chosen."""
+
+
+def _pairs(
+    queue: Queue,
+    waiting: Sequence[HostQueueEntry],
+    fitting: Sequence[Candidate],
+    versions: frozenset[str],
+    others: Sequence[Queue],
+) -> list[tuple[HostQueueEntry, Candidate]]:
+    """Which of the waiting entries of a job gets which host, in natural order of the hosts."""
+    if queue.host_id is not None:
+        of_host = {entry.host_id: entry for entry in waiting}
+        meant = [(of_host[host.host_id], host) for host in fitting if host.host_id in of_host]
+        return sorted(meant, key=lambda pair: natural_order(pair[1].hostname))[: queue.size]
+    chosen = matching.several(fitting, queue.size, versions, others)
+    chosen.sort(key=lambda host: natural_order(host.hostname))
+    return list(zip(waiting, chosen, strict=False)) if len(waiting) >= queue.size else []
 
 
 def grant_tasks(lab: Lab, now: datetime.datetime, due_in: datetime.timedelta) -> list[Wake]:
@@ -146,7 +241,7 @@ def _grant_task(lab: Lab, kind: TaskKind, task_id: int, host_id: int, due_at: da
 
 
 def grant(
-    lab: Lab, host_id: int, entry_id: int | None, task_id: int | None, step: Step, due_at: datetime.datetime
+    lab: Lab, host_id: int, entry_id: int | None, task_id: int | None, step: Step, due_at: datetime.datetime | None
 ) -> Lease:
     """Open a lease. Raises IntegrityError while another is open. Runs inside the caller's transaction."""
     fields = {"host": host_id, "lab": lab.id, "incarnation": lab.incarnation, "entry": entry_id, "task": task_id}
@@ -182,6 +277,11 @@ def beat(tokens: Collection[int]) -> set[int]:
         return {token for (token,) in alive.tuples()}
 
 
+def is_at_work(lease: Any) -> bool:
+    """Whether a step of the lease runs now: neither due nor held for the group."""
+    return lease.due_at is None and lease.step != Step.HOLD.value
+
+
 def open_leases(lab_id: int) -> list[Lease]:
     """The open leases of a lab."""
     return list(Lease.select().where(Lease.lab == lab_id, Lease.released_at.is_null()))
@@ -207,44 +307,15 @@ def entry_wake(lab_name: str, token: int, step: Step, job: Job, hostname: str) -
     return wakes.step_due(lab_name, token, step, f"{entries.short_name(job)} on {hostname}, job {job.id}")
 
 
-def _candidates(lab: Lab, queue: Queue, others: list[Queue]) -> list[Candidate]:
-    fitting = hosts.free(lab.id, queue)
-    if queue.host_id is not None or not fitting:
-        return fitting
-    named = {each.host_id for each in others}
-    spoken_for = _spoken_for([host for host in fitting if host.host_id in named])
-    rare = {name for (name,) in _RARE.rows()}
-    return [host for host in fitting if host.host_id not in spoken_for and not (host.labels & rare) - queue.labels]
-
-
-def _spoken_for(free: list[Candidate]) -> set[int]:
-    """Hosts that an entry waits for by name and may use: such entries go first whatever their priority, so that people
-    who name a host do not starve."""
-    if not free:
-        return set()
-    carried = {host.host_id: host.labels for host in free}
-    named = (
-        HostQueueEntry.select(HostQueueEntry.host, HostQueueEntry.queue_key, Job.owner)
-        .join(Job)
-        .where(
-            HostQueueEntry.host.in_(list(carried)),
-            HostQueueEntry.status == EntryStatus.QUEUED.value,
-            HostQueueEntry.active == False,  # noqa: E712 - an SQL expression
-        )
-        .distinct()
-        .tuples()
-    )
-    found = set()
-    for host_id, key, owner in named:
-        queue = labels.queue_named(key)
-        if queue is not None and queue.accepts(host_id, carried[host_id]) and users.may_use(owner or "", [host_id]):
-            found.add(host_id)
-    return found
-
-
 def _assign(
-    lab: Lab, entry: HostQueueEntry, host: Candidate, wanted: set[str], due_at: datetime.datetime
+    lab: Lab,
+    entry: HostQueueEntry,
+    host: Candidate,
+    wanted: set[str],
+    due_at: datetime.datetime,
+    together: bool = False,
 ) -> Lease | None:
+    """A lease for what is done to the host first; *together* with others it is held where nothing is to be done."""
     if not _TAKE.changed(entry.id, host.host_id):
         return None
     _REFUSE.inserted(entry.job_id, host.host_id)
@@ -255,8 +326,11 @@ def _assign(
         task_id = _ORDER.inserted(host.host_id, kind.value, entry.id, requested_by, utc_now())
     else:
         entries.advance(entry.id, EntryStatus.QUEUED, EntryStatus.PENDING)
-        entries.advance(entry.id, EntryStatus.PENDING, EntryStatus.STARTING)
+        if not together:
+            entries.advance(entry.id, EntryStatus.PENDING, EntryStatus.STARTING)
         Host.update(status=HostStatus.PENDING.value).where(Host.id == host.host_id).execute()
+    if kind is None and together:
+        return grant(lab, host.host_id, entry.id, None, Step.HOLD, None)
     return grant(lab, host.host_id, entry.id, task_id, STEP_OF[kind] if kind else Step.RUN_TEST, due_at)
 
 
@@ -291,11 +365,7 @@ _TASKS = Prepared(
         )
     )
 )
-_RARE = Prepared(lambda: Label.select(Label.name).where(Label.only_if_needed == True))  # noqa: E712
 _PROTECTION = Prepared(lambda host_id: Host.select(Host.protection).where(Host.id == host_id))
-_REFUSED = Prepared(
-    lambda job: IneligibleHostQueue.select(IneligibleHostQueue.host).where(IneligibleHostQueue.job == job)
-)
 _REFUSE = Prepared(lambda job, host: IneligibleHostQueue.insert(job=job, host=host).on_conflict_ignore())
 _TAKE = Prepared(
     lambda entry_id, host: HostQueueEntry.update(host=host, active=True, reason="").where(

@@ -5,8 +5,8 @@ Times are UTC texts ``YYYY-MM-DD HH:MM:SS``, or None. Lists that can grow are pa
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
-import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
@@ -19,16 +19,13 @@ from autotest.models.afe import (
     Host,
     HostAttribute,
     HostQueueEntry,
-    IneligibleHostQueue,
     Job,
     JobKeyval,
-    Label,
     SpecialTask,
     User,
 )
-from autotest.models.lab import Lab, LabelQueue, Lease
-from autotest.scheduler import entries, hosts, labels, labs, users, waiting
-from autotest.scheduler.labels import Queue
+from autotest.models.lab import Lab, Lease
+from autotest.scheduler import entries, hosts, inquiry, labels, labs, quotas, waiting
 from autotest.scheduler.waiting import Holder, HostState
 from autotest.states import EntryStatus
 
@@ -84,8 +81,10 @@ def suites(
     ]
 
 
-def job(job_id: int, now: datetime.datetime, dead_after_s: float) -> dict[str, Any]:
-    """One job with its labels, keyvals and entries; each entry that waits says why. Raises NotFound."""
+def job(job_id: int, now: datetime.datetime, dead_after_s: float, stopped: str | None = None) -> dict[str, Any]:
+    """One job with its labels, keyvals and entries; each entry that waits says why. Raises NotFound.
+
+    *stopped*: why no work starts anywhere (floor.reason)."""
     row = named_job(job_id)
     keyvals = JobKeyval.select(JobKeyval.key, JobKeyval.value).where(JobKeyval.job == job_id).order_by(JobKeyval.id)
     found = list(
@@ -101,7 +100,9 @@ def job(job_id: int, now: datetime.datetime, dead_after_s: float) -> dict[str, A
     snapshot = states(now) if any(_waits_for_host(entry) for entry in found) else []
     shown = []
     for entry in found:
-        explained = _why_waiting(entry, row, snapshot, dead_after_s) if _waits_for_host(entry) else None
+        explained = inquiry.why_waiting(entry, row, snapshot, now, dead_after_s) if _waits_for_host(entry) else None
+        if explained is not None and stopped:
+            explained = dataclasses.replace(explained, summary=f"{stopped}; {explained.summary}")
         shown.append(_entry_row(entry, leases.get(entry.id), explained))
     return {
         **_job_row(row),
@@ -167,9 +168,9 @@ def host(hostname: str, now: datetime.datetime, dead_after_s: float) -> dict[str
     }
 
 
-def queues(now: datetime.datetime, dead_after_s: float) -> list[dict[str, Any]]:
-    """Label queues with waiting entries, most entries first: key, labels, host, how many wait, since when, the highest
-    priority, and why it is not served ('' when it is)."""
+def queues(now: datetime.datetime, dead_after_s: float, stopped: str | None = None) -> list[dict[str, Any]]:
+    """Label queues with waiting entries, most entries first: key, labels, host, how many run together, the suite whose
+    line it is, how many wait, since when, the highest priority, and why; *stopped* as for :func:`job`."""
     waits = (
         HostQueueEntry.select(
             HostQueueEntry.queue_key,
@@ -182,17 +183,22 @@ def queues(now: datetime.datetime, dead_after_s: float) -> list[dict[str, Any]]:
         .tuples()
     )
     counted = {key: (count, priority, oldest) for key, count, priority, oldest in waits}
-    known = _queues(counted)
+    known = labels.queues_named(counted)
+    limits = quotas.of({queue.suite_id for queue in known.values() if queue.suite_id is not None})
     created = dict(Job.select(Job.id, Job.created_on).where(Job.id.in_([row[2] for row in counted.values()])).tuples())
     snapshot = states(now)
     shown = []
     for key, (count, priority, oldest) in sorted(counted.items(), key=lambda item: (-item[1][0], item[0])):
-        why = waiting.explain(known[key], snapshot, dead_after_s)
+        queue = known[key]
+        quota = limits.get(queue.suite_id) if queue.suite_id is not None else None
+        why = waiting.explain(queue, snapshot, dead_after_s, quota=quota)
         shown.append(
             {
                 "key": key,
                 "labels": list(why.labels),
                 "host": why.host or None,
+                "together": queue.size,
+                "suite_job_id": queue.suite_id,
                 "entries": count,
                 "priority": priority,
                 "oldest_job": oldest,
@@ -200,7 +206,7 @@ def queues(now: datetime.datetime, dead_after_s: float) -> list[dict[str, Any]]:
                 "hosts": len(why.free) + len(why.blocked),
                 "free": len(why.free),
                 "served": why.served,
-                "why": why.summary,
+                "why": f"{stopped}; {why.summary}" if stopped else why.summary,
             }
         )
     return shown
@@ -278,37 +284,6 @@ def states(now: datetime.datetime, host_id: int | None = None) -> list[HostState
     ]
 
 
-def _why_waiting(entry: HostQueueEntry, job: Job, snapshot: list[HostState], dead_after_s: float) -> waiting.Waiting:
-    bound = entry.host_id if entry.meta_host_id is None else None
-    queue = labels.queue_of(entries.wanted(entry), bound)
-    missing = waiting.lacking(queue, snapshot)
-    near = [name for label in missing for name in labels.nearest(label)]
-    return waiting.explain(queue, snapshot, dead_after_s, _barred(entry, job, queue, snapshot), near)
-
-
-def _barred(entry: HostQueueEntry, job: Job, queue: Queue, snapshot: list[HostState]) -> dict[int, str]:
-    """Hosts that carry the labels and are not for this entry all the same; what a claim asks, in the same order."""
-    carriers = {host.host_id: host for host in snapshot if queue.accepts(host.host_id, host.labels)}
-    allowed = users.may_use(job.owner or "", carriers)
-    barred = dict.fromkeys(carriers.keys() - allowed, f"not open to {job.owner}")
-    if queue.host_id is not None:
-        return barred
-    rare = {name for (name,) in Label.select(Label.name).where(Label.only_if_needed).tuples()}
-    for host_id, host in carriers.items():
-        kept = sorted((host.labels & rare) - queue.labels)
-        if kept:
-            barred.setdefault(host_id, f"kept for entries that ask for {', '.join(kept)}")
-    ineligible = IneligibleHostQueue.select(IneligibleHostQueue.host).where(IneligibleHostQueue.job == job.id)
-    for (host_id,) in ineligible.tuples():
-        barred.setdefault(host_id, "not again for this job")
-    named = HostQueueEntry.select(HostQueueEntry.host, HostQueueEntry.job).where(
-        HostQueueEntry.host.in_(list(carriers)), HostQueueEntry.status == _QUEUED, ~HostQueueEntry.active
-    )
-    for host_id, job_id in named.tuples():
-        barred.setdefault(host_id, f"kept for job {job_id}, which names it")
-    return barred
-
-
 def _waits_for_host(entry: HostQueueEntry) -> bool:
     return entry.status == _QUEUED and not entry.active and entry.queue_key != ""
 
@@ -341,6 +316,8 @@ def _entry_row(entry: HostQueueEntry, lease: Lease | None, why: waiting.Waiting 
 def _elsewhere(entry: HostQueueEntry, why: waiting.Waiting | None) -> str:
     if why is not None:
         return why.summary
+    if entry.status == EntryStatus.PENDING.value:
+        return "the other hosts that it runs with"
     if entry.status == EntryStatus.PARSING.value:
         return "the results worker of its lab" if entry.host_id is not None else "the suites worker, to be parsed"
     if entry.queue_key == "" and entry.status == _QUEUED:
@@ -436,11 +413,6 @@ def _entry_counts(group: peewee.Field, ids: Sequence[int]) -> dict[int, dict[str
     for each, status, count in query.tuples():
         counts[each][status] = count
     return counts
-
-
-def _queues(keys: Iterable[str]) -> dict[str, Queue]:
-    rows = LabelQueue.select().where(LabelQueue.key.in_(list(keys)))
-    return {row.key: Queue(row.key, frozenset(json.loads(row.labels)), row.host_id) for row in rows}
 
 
 def _time(moment: datetime.datetime | None) -> str | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from autotest.host_info import natural_order
@@ -23,8 +24,8 @@ def choose(
     """The host to take: one that already carries most of the wanted versions, then the one that can serve the fewest
     of the waiting *queues*, so that scarce hosts stay free, then natural hostname order (section 3.2)."""
     fitting = list(candidates)
-    for_any = [queue.labels for queue in queues if queue.host_id is None]
-    for_one = [queue for queue in queues if queue.host_id is not None]
+    for_any = {queue.labels for queue in queues if queue.host_id is None}
+    for_one = {queue.family: queue for queue in queues if queue.host_id is not None}.values()
     # Labs have many hosts of few kinds: each kind is compared with the queues once.
     uses = {kind: sum(labels <= kind for labels in for_any) for kind in {host.labels for host in fitting}}
     return min(
@@ -39,14 +40,33 @@ def choose(
 
 
 def servable(free: Sequence[Candidate], queues: Iterable[Queue]) -> set[str]:
-    """Keys of the queues that at least one of the *free* hosts could serve."""
-    return {queue.key for queue in queues if any(queue.accepts(host.host_id, host.labels) for host in free)}
+    """Keys of the queues that the *free* hosts could serve: one that fits, or as many as the queue's group needs."""
+    return {
+        queue.key for queue in queues if len(list(itertools.islice(_fitting(free, queue), queue.size))) == queue.size
+    }
 
 
-def take(free: list[Candidate], queue: Queue, queues: Sequence[Queue]) -> Candidate | None:
-    """Remove from *free* the host that *queue* would be given, and return it; None when none fits."""
-    fitting = [host for host in free if queue.accepts(host.host_id, host.labels)]
-    host = choose(fitting, frozenset(), queues)
-    if host is not None:
+def take(free: list[Candidate], queue: Queue, queues: Sequence[Queue]) -> list[Candidate]:
+    """Remove from *free* the hosts that *queue* would be given, and return them; [] when too few fit."""
+    if not servable(free, [queue]):
+        return []
+    taken = several(_fitting(free, queue), queue.size, frozenset(), queues)
+    for host in taken:
         free.remove(host)
-    return host
+    return taken
+
+
+def several(
+    candidates: Iterable[Candidate], count: int, wanted_versions: frozenset[str], queues: Sequence[Queue]
+) -> list[Candidate]:
+    """Up to *count* of the candidates, those to take first."""
+    left = list(candidates)
+    taken: list[Candidate] = []
+    while len(taken) < count and (host := choose(left, wanted_versions, queues)) is not None:
+        left.remove(host)
+        taken.append(host)
+    return taken
+
+
+def _fitting(free: Iterable[Candidate], queue: Queue) -> Iterator[Candidate]:
+    return (host for host in free if queue.accepts(host.host_id, host.labels))

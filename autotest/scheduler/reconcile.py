@@ -12,20 +12,23 @@ import datetime
 from autotest.models.afe import SYSTEM_USER, Host, HostQueueEntry, SpecialTask
 from autotest.models.database import held, retried, transaction
 from autotest.models.lab import Lab, Lease
-from autotest.scheduler import entries, hosts, leases, retreat, steps
+from autotest.scheduler import entries, groups, hosts, leases, retreat, steps
 from autotest.scheduler.wakes import Wake
 from autotest.settings import Settings
-from autotest.states import HostStatus, Step, TaskKind
+from autotest.states import EntryStatus, HostStatus, Step, TaskKind
 
 #: A step that waited for its second message so often is not going to begin here.
 _POKES = 2
+#: From here on the entries of a group share one fate.
+_TOGETHER = (EntryStatus.STARTING, EntryStatus.RUNNING, EntryStatus.GATHERING)
 
 
 @retried
 def take_back(
     token: int, reason: str, settings: Settings, now: datetime.datetime, seen: Lease | None = None
 ) -> list[Wake]:
-    """Close a lease whose holder is gone; its entry goes back to the queue, or fails once that happened too often.
+    """Close a lease whose holder is gone; its entry goes back to the queue, or fails once that happened too often. The
+    hosts of a group are taken back together.
 
     A step that had not begun does not count against the entry. With *seen*, nothing happens when the lease showed a
     sign of life since it was read.
@@ -34,22 +37,45 @@ def take_back(
         if seen is not None and not _still(seen):
             return []
         lease = held(Lease, Lease.id == token, Lease.released_at.is_null())
-        if lease is None or not leases.release(lease, reason, now):
+        if lease is None:
             return []
-        began = lease.due_at is None
         entry = held(HostQueueEntry, HostQueueEntry.id == lease.entry_id)
-        task = retreat.end_task(lease, success=False, now=now, aborted=True)
-        host = Host.get_by_id(lease.host_id)
-        Host.update(status=HostStatus.READY.value).where(Host.id == host.id).execute()
+        if entry is None or entry.token is None:
+            return _take_back(lease, entry, lease, reason, settings, now)
         woken: list[Wake] = []
-        if entry is not None and entry.aborted:
-            woken += retreat.abort(entry, lease, now)
-        elif entry is not None and began:
-            woken += retreat.requeue_or_fail(entry, lease, reason, settings.max_requeues, now)
-        elif entry is not None:
-            woken += entries.requeue(entry, reason, counted=False)
-        _follow(host, task if entry is None else None, began, settings)
-        return woken + hosts.freed([host.id])
+        together = groups.members(entry)
+        leader = next((mate.lease for mate in together if mate.lease.id == entry.token), lease)
+        for mate in together:
+            # Before the test begins each host is on its own; from then on they fall together.
+            if mate.entry.id == entry.id or EntryStatus(entry.status) in _TOGETHER:
+                woken += _take_back(mate.lease, mate.entry, leader, reason, settings, now)
+        return woken + retreat.part(entry, reason, now)
+
+
+def _take_back(
+    lease: Lease,
+    entry: HostQueueEntry | None,
+    leader: Lease,
+    reason: str,
+    settings: Settings,
+    now: datetime.datetime,
+) -> list[Wake]:
+    """Take back one host; *leader* is the lease that ran the test, if one did."""
+    leases.release(lease, reason, now)
+    runs = entry is not None and entry.status == EntryStatus.RUNNING.value
+    began = runs or leases.is_at_work(lease)
+    task = retreat.end_task(lease, success=False, now=now, aborted=True)
+    host = Host.get_by_id(lease.host_id)
+    Host.update(status=HostStatus.READY.value).where(Host.id == host.id).execute()
+    woken: list[Wake] = []
+    if entry is not None and entry.aborted:
+        woken += retreat.abort(entry, leader, now)
+    elif entry is not None and began:
+        woken += retreat.requeue_or_fail(entry, leader, reason, settings.max_requeues, now)
+    elif entry is not None:
+        woken += entries.requeue(entry, reason, counted=False)
+    _follow(host, task if entry is None else None, began, settings)
+    return woken + hosts.freed([host.id])
 
 
 def _still(seen: Lease) -> bool:
@@ -141,11 +167,13 @@ def aborted(lab: Lab, now: datetime.datetime) -> tuple[list[int], list[Wake]]:
         .where(Lease.lab == lab.id, Lease.released_at.is_null(), HostQueueEntry.aborted == True)  # noqa: E712
     )
     for lease in list(hit):
-        if lease.due_at is None:
+        if lease.step == Step.HOLD.value and lease.entry.status == EntryStatus.RUNNING.value:
+            running.append(lease.entry.token)
+        elif leases.is_at_work(lease):
             running.append(lease.id)
         else:
             woken += steps.give_up(lease.id, Step(lease.step), now)
-    return running, woken
+    return list(dict.fromkeys(running)), woken
 
 
 def due_in(settings: Settings) -> datetime.timedelta:
@@ -166,11 +194,13 @@ class Watch:
         self._seen: dict[int, tuple[tuple[int, int, str], float]] = {}
 
     def dead(self, open_leases: list[Lease], monotonic: float) -> list[int]:
-        """Tokens of the leases that showed no sign of life; *monotonic* in seconds."""
+        """Tokens of the leases that showed no sign of life; *monotonic* in seconds. A host that is held for its group
+        is as alive as the others of the group."""
         if monotonic - self._looked > self._length / 3:
             self._seen.clear()
         self._looked = monotonic
-        signs = {lease.id: (lease.beat, lease.pokes, lease.step) for lease in open_leases}
+        waiting = Step.HOLD.value
+        signs = {lease.id: (lease.beat, lease.pokes, lease.step) for lease in open_leases if lease.step != waiting}
         self._seen = {
             token: self._seen[token] if token in self._seen and self._seen[token][0] == sign else (sign, monotonic)
             for token, sign in signs.items()

@@ -10,9 +10,9 @@ import datetime
 from autotest.models import rows
 from autotest.models.afe import SYSTEM_USER, Host, HostQueueEntry, Job, SpecialTask
 from autotest.models.lab import Lab, Lease
-from autotest.scheduler import entries, wakes
+from autotest.scheduler import entries, groups, hosts, leases, wakes
 from autotest.scheduler.wakes import Wake
-from autotest.states import EntryStatus
+from autotest.states import EntryStatus, HostStatus
 
 
 def requeue_or_fail(
@@ -34,7 +34,7 @@ def abort(entry: HostQueueEntry, lease: Lease | None, now: datetime.datetime) ->
     status = EntryStatus(entry.status)
     if status in (EntryStatus.RUNNING, EntryStatus.GATHERING):
         return _parse(entry, lease, now)
-    if not entries.advance(entry.id, status, EntryStatus.ABORTED, finished_on=now):
+    if not entries.advance(entry.id, status, EntryStatus.ABORTED, finished_on=now, token=None):
         return []
     return entries.suite_wake(entry.job)
 
@@ -50,6 +50,33 @@ def run_ended(entry: HostQueueEntry, lease: Lease, ok: bool, reason: str, now: d
     return _parse(entry, lease, now, succeeded=ok, reason=entry.reason if entry.aborted else reason)
 
 
+def part(entry: HostQueueEntry | None, reason: str, now: datetime.datetime) -> list[Wake]:
+    """*entry* left its group before the test began: the others go back to their queue, or stop when they have become
+    too few. A host that is being prepared ends that as a task of its own; the others are free at once."""
+    if entry is None or entry.token is None:
+        return []
+    woken: list[Wake] = []
+    for mate in groups.members(entry):
+        if mate.entry.id == entry.id or mate.entry.aborted:
+            # The keeper sees to what was aborted.
+            continue
+        woken += entries.requeue(mate.entry, f"its group parted: {reason}", counted=False)
+        if leases.is_at_work(mate.lease):
+            rows.change(Lease, {"entry": None}, id=mate.lease.id)
+        else:
+            end_task(mate.lease, success=False, now=now, aborted=True)
+            woken += free_host(mate.lease, mate.host, "its group parted", now)
+    return woken + entries.stop_short(rows.get(Job, entry.job_id), now)
+
+
+def free_host(lease: Lease, host: Host, reason: str, now: datetime.datetime) -> list[Wake]:
+    """Close the lease: the host is ready for whoever waits for it."""
+    if not leases.release(lease, reason, now):
+        return []
+    rows.change(Host, {"status": HostStatus.READY.value, "status_reason": ""}, id=host.id)
+    return hosts.freed([host.id])
+
+
 def end_task(lease: Lease, success: bool, now: datetime.datetime, aborted: bool = False) -> SpecialTask | None:
     """Complete the SpecialTask that the lease's step carries out, if any."""
     if lease.task_id is None:
@@ -62,9 +89,10 @@ def end_task(lease: Lease, success: bool, now: datetime.datetime, aborted: bool 
 def _parse(entry: HostQueueEntry, lease: Lease | None, now: datetime.datetime, **columns: object) -> list[Wake]:
     """*lease* is the one whose results folder counts: only a run_test writes one."""
     host = rows.get_or_none(Host, entry.host_id)
-    if host is not None:
-        columns |= {"execution_subdir": host.hostname}
-    if EntryStatus(entry.status) is EntryStatus.RUNNING:
+    ran = EntryStatus(entry.status) is EntryStatus.RUNNING
+    if host is not None and not (ran and groups.is_grouped(entry)):
+        columns |= {"execution_subdir": host.hostname, "token": None}
+    if ran:
         if not entries.advance(entry.id, EntryStatus.RUNNING, EntryStatus.GATHERING):
             return []
         columns |= {"token": lease.id if lease is not None else None}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,8 @@ from autotest.models.afe import SYSTEM_USER, Host, HostQueueEntry, Job, JobKeyva
 from autotest.models.database import retried, transaction
 from autotest.models.lab import Lab, Lease
 from autotest.models.prepared import Prepared
-from autotest.scheduler import builds, entries, hosts, labels, leases, retreat
+from autotest.scheduler import builds, entries, groups, hosts, labels, leases, retreat, suite_request
+from autotest.scheduler.groups import Member
 from autotest.scheduler.wakes import Wake
 from autotest.settings import Settings
 from autotest.states import ControlType, EntryStatus, HostStatus, Protection, Step, TaskKind
@@ -89,7 +91,7 @@ def begin(token: int, step: Step, settings: Settings, now: datetime.datetime) ->
 def end(token: int, step: Step, ended: Ended, settings: Settings, now: datetime.datetime) -> list[Wake]:
     """Write down how the step ended and what follows. A lease that was taken back meanwhile changes nothing."""
     with transaction():
-        if not _hold(token, step):
+        if step is Step.HOLD or not _hold(token, step):
             return []
         lease = rows.get(Lease, token)
         host = rows.get(Host, lease.host_id)
@@ -107,14 +109,17 @@ def give_up(token: int, step: Step, now: datetime.datetime) -> list[Wake]:
     with transaction():
         lease = rows.held(Lease, token)
         entry = rows.held(HostQueueEntry, lease.entry_id) if lease is not None else None
-        if entry is None or not entry.aborted or not _take(lease, step):
+        if entry is None or not entry.aborted or entry.status == EntryStatus.RUNNING.value:
+            return []
+        if not (_hold(token, step) if step is Step.HOLD else _take(lease, step)):
             return []
         return _give_up(lease, entry, rows.get(Host, lease.host_id), now)
 
 
 def _give_up(lease: Lease, entry: HostQueueEntry, host: Host, now: datetime.datetime) -> list[Wake]:
     retreat.end_task(lease, success=False, now=now, aborted=True)
-    return retreat.abort(entry, None, now) + _free_host(lease, host, "aborted", now)
+    woken = retreat.abort(entry, None, now) + retreat.free_host(lease, host, "aborted", now)
+    return woken + retreat.part(entry, "aborted", now)
 
 
 def _take(lease: Lease, step: Step) -> bool:
@@ -175,23 +180,28 @@ def _begin_task(
 def _begin_run(
     lease: Lease, entry: HostQueueEntry, host: Host, info: HostInfo, settings: Settings, now: datetime.datetime
 ) -> Work:
-    entries.advance(entry.id, EntryStatus.STARTING, EntryStatus.RUNNING, started_on=now)
-    rows.change(Host, {"status": HostStatus.RUNNING.value, "dirty": True}, id=host.id)
+    group = _group(lease, entry, host)
+    for mate in group:
+        entries.advance(mate.entry.id, EntryStatus.STARTING, EntryStatus.RUNNING, started_on=now)
+        rows.change(Host, {"status": HostStatus.RUNNING.value, "dirty": True}, id=mate.host.id)
     job = rows.get(Job, entry.job_id)
     keyvals = dict(_KEYVALS.rows(job.id))
-    build = keyvals.get("test_source_build") or keyvals.get("build", "")
+    test_args = suite_request.test_args(job)
     job_file = JobFile(
         step=Step.RUN_TEST,
-        hosts=(info,),
+        hosts=(info, *(hosts.info(mate.host) for mate in group[1:])),
         token=lease.id,
+        tokens=tuple(mate.lease.id for mate in group) if len(group) > 1 else (),
         control_file=job.control_file or "",
         control_name=entries.short_name(job),
         control_type="server" if job.control_type == ControlType.SERVER else "client",
-        test_roots=(str(settings.builds_dir / build / "control"),) if builds.is_name(build) else (),
+        arguments=tuple(f"{key}={value}" for key, value in test_args.items()),
+        args_dict=test_args,
+        test_roots=_test_roots(keyvals, settings),
         job_labels=tuple(sorted(entries.wanted(entry))),
         name=job.name or "",
         user=job.owner or "",
-        tag=f"{job.tag}/{host.hostname}",
+        tag=f"{job.tag}/{entry.execution_subdir or host.hostname}",
         deadline_s=job.max_runtime_mins * 60.0,
     )
     written = {
@@ -200,7 +210,7 @@ def _begin_run(
         "job_started": int(now.timestamp()),
         "user": job.owner or "",
         "label": job.name or "",
-        "hostname": host.hostname,
+        "hostname": ",".join(mate.host.hostname for mate in group),
         "status_version": 1,
         **({"parent_job_id": job.parent_job_id} if job.parent_job_id is not None else {}),
     }
@@ -208,6 +218,19 @@ def _begin_run(
 
 
 _KEYVALS = Prepared(lambda job: JobKeyval.select(JobKeyval.key, JobKeyval.value).where(JobKeyval.job == job))
+
+
+def _test_roots(keyvals: Mapping[str, str], settings: Settings) -> tuple[str, ...]:
+    """Where the tests lie that the control file calls."""
+    if keyvals.get("run_prod_code") == "True":
+        return (str(Path(settings.prod_tree).expanduser().absolute() / "control"),)
+    build = keyvals.get("test_source_build") or keyvals.get("build", "")
+    return (str(settings.builds_dir / build / "control"),) if builds.is_name(build) else ()
+
+
+def _group(lease: Lease, entry: HostQueueEntry, host: Host) -> list[Member]:
+    """The hosts that the test runs on, the lease's own first."""
+    return groups.members(entry) if groups.is_grouped(entry) else [Member(entry, lease, host)]
 
 
 def run_folder(job: Job, token: int) -> Path:
@@ -218,21 +241,30 @@ def run_folder(job: Job, token: int) -> Path:
 def _end_run(
     lease: Lease, entry: HostQueueEntry, host: Host, ended: Ended, settings: Settings, now: datetime.datetime
 ) -> list[Wake]:
-    reason = ended.reason(host.hostname)
+    group = _group(lease, entry, host)
+    reason = ended.reason(groups.names(mate.host.hostname for mate in group))
+    woken: list[Wake] = []
+    for mate in group:
+        woken += _leave_run(lease, mate.entry, ended, reason, settings, now)
+        if not ended.ok:
+            # The host may be what failed: nobody gets it before it was verified.
+            hosts.queue_verify(mate.host)
+        woken += retreat.free_host(mate.lease, mate.host, reason or "done", now)
+    return woken + retreat.part(entry, reason, now)
+
+
+def _leave_run(
+    lease: Lease, entry: HostQueueEntry, ended: Ended, reason: str, settings: Settings, now: datetime.datetime
+) -> list[Wake]:
     if entry.aborted:
-        woken = retreat.abort(entry, lease, now)
-    elif ended.cause == "deadline":
+        return retreat.abort(entry, lease, now)
+    if ended.cause == "deadline":
         # Section 3.3: a limit in time aborts, in the name of the system.
         limit = f"{reason} of {entry.job.max_runtime_mins} minutes (max_runtime_mins)"
-        woken = retreat.abort_for(entry, lease, limit, now)
-    elif ended.vanished:
-        woken = retreat.requeue_or_fail(entry, lease, reason, settings.max_requeues, now)
-    else:
-        woken = retreat.run_ended(entry, lease, ended.ok, reason, now)
-    if not ended.ok:
-        # The host may be what failed: nobody gets it before it was verified.
-        hosts.queue_verify(host)
-    return woken + _free_host(lease, host, reason or "done", now)
+        return retreat.abort_for(entry, lease, limit, now)
+    if ended.vanished:
+        return retreat.requeue_or_fail(entry, lease, reason, settings.max_requeues, now)
+    return retreat.run_ended(entry, lease, ended.ok, reason, now)
 
 
 def _end_pre_job(
@@ -250,7 +282,8 @@ def _end_pre_job(
     if entry is not None and entry.aborted:
         if lease.step == Step.PROVISION.value and not ended.ok:
             hosts.queue_task(host.id, TaskKind.REPAIR, SYSTEM_USER)
-        return retreat.abort(entry, None, now) + _free_host(lease, host, "aborted", now)
+        woken = retreat.abort(entry, None, now) + retreat.free_host(lease, host, "aborted", now)
+        return woken + retreat.part(entry, "aborted", now)
     # Section 2.6: a host that asks not to be verified takes the job whatever the task says.
     if ended.ok or (host.protection == Protection.DO_NOT_VERIFY and not ended.vanished):
         return _go_on(lease, entry, host, settings, now)
@@ -259,20 +292,23 @@ def _end_pre_job(
         woken = retreat.requeue_or_fail(entry, lease, reason, settings.max_requeues, now)
         if lease.step == Step.PROVISION.value:
             hosts.queue_verify(host)
-        return woken + _free_host(lease, host, reason, now)
+        return woken + retreat.free_host(lease, host, reason, now) + retreat.part(entry, reason, now)
     if ended.vanished and hosts.queue_again(task, settings.max_requeues):
-        return _free_host(lease, host, reason, now)
-    return _repair(lease, entry, host, reason, settings, now)
+        return retreat.free_host(lease, host, reason, now)
+    return _repair(lease, entry, host, reason, settings, now) + retreat.part(entry, reason, now)
 
 
 def _go_on(
     lease: Lease, entry: HostQueueEntry | None, host: Host, settings: Settings, now: datetime.datetime
 ) -> list[Wake]:
     if entry is None:
-        return _free_host(lease, host, "done", now)
+        return retreat.free_host(lease, host, "done", now)
     entries.advance(entry.id, EntryStatus(entry.status), EntryStatus.PENDING)
-    entries.advance(entry.id, EntryStatus.PENDING, EntryStatus.STARTING)
     rows.change(Host, {"status": HostStatus.PENDING.value}, id=host.id)
+    if groups.is_grouped(entry):
+        rows.change(Lease, {"step": Step.HOLD.value, "task": None}, id=lease.id)
+        return groups.start(entry, now + _due(settings), now)
+    entries.advance(entry.id, EntryStatus.PENDING, EntryStatus.STARTING)
     leases.next_step(lease, Step.RUN_TEST, now + _due(settings), None)
     lab, job = rows.get(Lab, lease.lab_id), rows.get(Job, entry.job_id)
     return [leases.entry_wake(lab.name, lease.id, Step.RUN_TEST, job, host.hostname)]
@@ -328,9 +364,9 @@ def _repairs(entry: HostQueueEntry, host: Host) -> int:
 def _end_repair(lease: Lease, host: Host, ended: Ended, settings: Settings, now: datetime.datetime) -> list[Wake]:
     task = retreat.end_task(lease, ended.ok, now, ended.vanished)
     if ended.ok:
-        return _free_host(lease, host, "repaired", now)
+        return retreat.free_host(lease, host, "repaired", now)
     if ended.vanished and hosts.queue_again(task, settings.max_requeues):
-        return _free_host(lease, host, ended.reason(host.hostname), now)
+        return retreat.free_host(lease, host, ended.reason(host.hostname), now)
     woken = _repair_failed(lease, host, ended.reason(host.hostname), now)
     entry = HostQueueEntry.get_or_none(HostQueueEntry.id == task.queue_entry_id) if task is not None else None
     if (
@@ -340,6 +376,7 @@ def _end_repair(lease: Lease, host: Host, ended: Ended, settings: Settings, now:
         and not entry.active
     ):
         woken += retreat.fail(entry, None, f"repair of {host.hostname} failed: {ended.reason(host.hostname)}", now)
+        woken += entries.stop_short(entry.job, now)
     return woken
 
 
@@ -349,13 +386,6 @@ def _repair_failed(lease: Lease, host: Host, reason: str, now: datetime.datetime
             Host.id == host.id
         ).execute()
     return []
-
-
-def _free_host(lease: Lease, host: Host, reason: str, now: datetime.datetime) -> list[Wake]:
-    if not leases.release(lease, reason, now):
-        return []
-    rows.change(Host, {"status": HostStatus.READY.value, "status_reason": ""}, id=host.id)
-    return hosts.freed([host.id])
 
 
 def _note_versions(host: Host, found: tuple[str, ...]) -> None:

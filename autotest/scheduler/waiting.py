@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from autotest.host_info import natural_order
 from autotest.scheduler.labels import Queue
+from autotest.scheduler.quotas import Quota
 from autotest.states import HostStatus
 
 #: Hosts that a summary names; of more it gives the numbers.
@@ -56,6 +57,7 @@ class Waiting:
     one line for people. *served*: a carrier is free, or busy under a worker that lives, so that the turn will come."""
 
     labels: tuple[str, ...]
+    #: The hosts that are named, if any: ``h1`` or ``h1, h2``.
     host: str
     free: tuple[str, ...]
     blocked: Mapping[str, Obstacle]
@@ -89,29 +91,43 @@ def explain(
     dead_after_s: float,
     excluded: Mapping[int, str] | None = None,
     nearest: Sequence[str] = (),
+    quota: Quota | None = None,
 ) -> Waiting:
     """Say why entries of *queue* wait. *excluded*: hosts that one entry may not take, by id, and why; *nearest*:
-    existing labels close to those that no host carries."""
+    existing labels close to those that no host carries; *quota*: of the suite whose line it is."""
     known, barred = list(hosts), excluded or {}
     carriers = [host for host in known if queue.accepts(host.host_id, host.labels)]
     carriers.sort(key=lambda host: natural_order(host.hostname))
-    free: list[str] = []
+    free: dict[str, str] = {}
     blocked: dict[str, Obstacle] = {}
-    served = False
+    coming: Counter[str] = Counter()
     for host in carriers:
         found = obstacle(host, dead_after_s)
         if host.host_id in barred:
             found = Obstacle("barred", barred[host.host_id])
         elif found is None or (found.kind == "leased" and _comes_back(host, dead_after_s)):
-            served = True
+            coming[host.lab] += 1
         if found is None:
-            free.append(host.hostname)
+            free[host.hostname] = host.lab
         else:
             blocked[host.hostname] = found
-    bound = next((host.hostname for host in known if host.host_id == queue.host_id), "")
+    meant = queue.hosts or {queue.host_id}
+    bound = ", ".join(sorted((host.hostname for host in known if host.host_id in meant), key=natural_order))
     wanted = f"host {bound}" if bound else ", ".join(sorted(queue.labels)) or "any label"
-    summary = _summary(wanted, bool(bound), free, blocked) if carriers else _nobody(queue, known, wanted, nearest)
+    if quota is not None and not quota.allows(queue.size):
+        summary = _at_its_limit(queue, quota)
+    elif not carriers:
+        summary = _nobody(queue, known, wanted, nearest)
+    else:
+        summary = _summary(queue.size, wanted, bool(bound), free, blocked)
+    served = max(coming.values(), default=0) >= queue.size
     return Waiting(tuple(sorted(queue.labels)), bound, tuple(free), blocked, served, summary)
+
+
+def _at_its_limit(queue: Queue, quota: Quota) -> str:
+    needs = f", and {queue.size} are needed at once" if queue.size > 1 else ""
+    never = "; it can never run" if quota.cap is not None and queue.size > quota.cap else ""
+    return f"suite job {queue.suite_id} holds {quota.held} of the {quota.cap} machines that it may (num){needs}{never}"
 
 
 def _comes_back(host: HostState, dead_after_s: float) -> bool:
@@ -135,11 +151,16 @@ def _nobody(queue: Queue, known: list[HostState], wanted: str, nearest: Sequence
     return f"no host carries {', '.join(missing)}{hint}"
 
 
-def _summary(wanted: str, is_bound: bool, free: Sequence[str], blocked: Mapping[str, Obstacle]) -> str:
+def _summary(size: int, wanted: str, is_bound: bool, free: Mapping[str, str], blocked: Mapping[str, Obstacle]) -> str:
+    """*free* are hosts with the lab of each."""
     count = len(free) + len(blocked)
     subject = wanted if is_bound else f"{count} {'host carries' if count == 1 else 'hosts carry'} {wanted}"
+    if size > 1:
+        subject += f", {size} of one lab are needed at once"
     if free:
-        named = ", ".join(free[:_NAMED]) + (" ..." if len(free) > _NAMED else "")
+        named = ", ".join(list(free)[:_NAMED]) + (" ..." if len(free) > _NAMED else "")
+        if max(Counter(free.values()).values()) < size:
+            return f"{subject}; free so far: {named}"
         return f"{subject}; free and about to be claimed: {named}"
     if count <= _NAMED:
         return f"{subject}; none is free: " + "; ".join(_sentence(name, found) for name, found in blocked.items())

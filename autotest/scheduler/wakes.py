@@ -28,8 +28,8 @@ class Wake(NamedTuple):
 
 
 def label_queue(key: str) -> str:
-    """The broker queue of a label set."""
-    return f"label.{key}"
+    """The broker queue of a label set; the lines of one family (``<family>.<suite>``) share it."""
+    return f"label.{key.partition('.')[0]}"
 
 
 def lab_queue(lab: str) -> str:
@@ -45,7 +45,7 @@ def results_queue(lab: str) -> str:
 def entry_queued(key: str, priority: int, bound: bool, shown: str) -> Wake:
     """An entry waits in the queue *key*; entries that name a host go before all others (section 3.2)."""
     step = 1 if bound else states.broker_step(priority)
-    return Wake(label_queue(key), "autotest.claim", (key,), step, shown)
+    return Wake(label_queue(key), "autotest.claim", (key.partition(".")[0],), step, shown)
 
 
 def queue_waits(key: str, priority: int, bound: bool, shown: str) -> Wake:

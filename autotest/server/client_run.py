@@ -166,6 +166,7 @@ class ClientRun:
             *("--tests", f"{self._run}/tests"),
             *("--tmp-dir", f"{self._run}/tmp"),
             *("--args-json", json.dumps(list(job_file.arguments))),
+            *("--args-dict-json", json.dumps(dict(job_file.args_dict))),
             *("--hostname", info.hostname),
             *("--reboot-command", info.get("reboot_command", "reboot")),
             *("--boot-id-file", info.get("boot_id_file", "/proc/sys/kernel/random/boot_id")),

@@ -29,6 +29,10 @@ class ServerJob:
         self._log = status_log.StatusLogger(str(folder), STATUS_LOG)
         self._open: list[tuple[str, str]] = []
 
+    def become(self, other: ServerJob) -> None:
+        """From here on mean *other*: a process that was forked for one host has a job of its own."""
+        self.__dict__ = other.__dict__
+
     @property
     def resultdir(self) -> str:
         """The results folder, as control files spell it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import re
@@ -82,7 +83,8 @@ def _run_on_dut(server_job: job.ServerJob, info: HostInfo) -> None:
 
 
 def _run_on_server(server_job: job.ServerJob) -> None:
-    """Execute control.srv: it gets job, machines, args, job_labels, hosts.create_host and the errors of the client."""
+    """Execute control.srv: it gets job, machines, args, args_dict, job_labels, hosts.create_host, parallel_simple and
+    the errors of the client."""
     job_file = server_job.job_file
     known = {info.hostname: info for info in job_file.hosts}
 
@@ -91,14 +93,17 @@ def _run_on_server(server_job: job.ServerJob) -> None:
         host.take()
         return host
 
-    names: dict[str, Any] = {name: value for name, value in vars(error).items() if not name.startswith("_")}
+    names: dict[str, Any] = dict(job_file.args_dict)
+    names.update((name, value) for name, value in vars(error).items() if not name.startswith("_"))
     names.update(
         __name__="__main__",
         job=server_job,
         machines=list(known),
         args=list(job_file.arguments),
+        args_dict=dict(job_file.args_dict),
         job_labels=list(job_file.job_labels),
         hosts=types.SimpleNamespace(create_host=create_host),
+        parallel_simple=functools.partial(parallel.simple, server_job),
         error=error,
         **{module.__name__: module for module in (os, sys, time, re, logging)},
     )
@@ -113,7 +118,7 @@ def _only_host(server_job: job.ServerJob) -> RemoteHost:
 
 
 def _connect(server_job: job.ServerJob, info: HostInfo) -> RemoteHost:
-    return hosts.connect(info, server_job.job_file.token, server_job.record)
+    return hosts.connect(info, server_job.job_file.token_of(info.hostname), server_job.record)
 
 
 def _strategy(host: RemoteHost) -> RepairStrategy:

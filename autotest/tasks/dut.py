@@ -16,7 +16,7 @@ from autotest.celery import POKE, app
 from autotest.models import database
 from autotest.models.database import utc_now
 from autotest.scheduler import entries, leases, steps
-from autotest.scheduler.leases import Found
+from autotest.scheduler.leases import Claim, Found
 from autotest.scheduler.steps import Ended, Work
 from autotest.scheduler.wakes import Wake
 from autotest.states import Step
@@ -32,7 +32,8 @@ def claim(key: str) -> None:
     worker = lab_worker.current()
     due_in = datetime.timedelta(seconds=worker.settings.step_due)
     with worker.claiming, database.connection():
-        result = leases.claim(worker.lab, key, utc_now(), due_in)
+        stopped = worker.is_stopped()
+        result = Claim(Found.NO_HOST) if stopped else leases.claim(worker.lab, key, utc_now(), due_in)
         woken = list(result.wakes)
         if result.found is Found.NO_HOST:
             # The message was for an entry that still waits: it goes back for whoever has a host.

@@ -14,8 +14,11 @@ from autotest.client import keyval
 from autotest.models import rows
 from autotest.models.afe import AbortedEntry, HostQueueEntry
 from autotest.models.lab import Lease
-from autotest.scheduler import steps
+from autotest.scheduler import hosts, steps
 from autotest.scheduler.steps import Work
+
+#: Characters of .machines that are looked at.
+_LARGEST = 1024 * 1024
 
 
 def write(results_dir: Path, work: Work) -> Path:
@@ -55,6 +58,19 @@ def accept(results_dir: Path, entry: HostQueueEntry) -> Path:
     if not place.is_dir():
         _explain(place, entry)
     return place
+
+
+def parsed(place: Path) -> list[Path]:
+    """The folders that are jobs of their own in TKO: an accepted one, or those of the machines of a group, and the
+    group's own if it has a status log (results-and-tko.md section 5.5)."""
+    try:
+        with (place / ".machines").open(encoding="utf-8", errors="replace") as file:
+            names = file.read(_LARGEST).splitlines()
+    except OSError:
+        return [place]
+    folders = [place / name for name in dict.fromkeys(names) if hosts.is_hostname(name)]
+    own = [folder for folder in folders if folder.is_dir() and not folder.is_symlink()]
+    return own + ([place] if not own or (place / "status.log").exists() else [])
 
 
 def _explain(place: Path, entry: HostQueueEntry) -> None:

@@ -1,14 +1,17 @@
 """Credits: which label queues this lab may listen to, and the Celery step that opens and closes them.
 
-A queue is open exactly while a free host of the lab could serve it. A credit drops in the consumer thread when a
+A queue is open exactly while free hosts of the lab could serve it. A credit drops in the consumer thread when a
 message is received, before the next poll; the claim in the database then decides, and the keeper's next look at the
-database puts everything right.
+database puts everything right. Where the claim said that nobody may have the hosts (they are kept for somebody else, a
+suite has all it may have), the queue stays shut until a host becomes free, and for a second at least.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from celery import bootsteps
@@ -18,16 +21,21 @@ from autotest.scheduler.labels import Queue
 from autotest.scheduler.leases import Claim, Found
 from autotest.scheduler.matching import Candidate
 
+_BARREN_S = 1.0
+
 
 class Credits:
-    """Free hosts and busy queues as this worker knows them. Thread-safe."""
+    """Free hosts and busy queues as this worker knows them, queues by family. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._lock = threading.Lock()
+        self._clock = clock
         self._free: list[Candidate] = []
         self._queues: dict[str, Queue] = {}
-        #: Hosts set aside for messages whose claim has not come back, by queue key.
-        self._aside: dict[str, list[Candidate]] = defaultdict(list)
+        #: Families whose claim found no host although one was free, until when, and what was free then.
+        self._barren: dict[str, tuple[float, frozenset[int]]] = {}
+        #: Hosts set aside for messages whose claim has not come back, by family.
+        self._aside: dict[str, list[list[Candidate]]] = defaultdict(list)
         self._claims = 0
         #: The claim that took each host last, so that an older look at the database does not free it again.
         self._taken: dict[int, int] = {}
@@ -38,41 +46,48 @@ class Credits:
             return self._claims
 
     def refresh(self, free: list[Candidate], queues: list[Queue], looked: int) -> set[str]:
-        """Take over what the database said at the moment *looked*. Returns the keys of the queues to listen to."""
+        """Take over what the database said at the moment *looked*. Returns the families of the queues to listen to."""
         with self._lock:
-            away = {host.host_id for hosts in self._aside.values() for host in hosts}
+            away = {host.host_id for messages in self._aside.values() for hosts in messages for host in hosts}
             away |= {host_id for host_id, claim in self._taken.items() if claim > looked}
             self._free = [host for host in free if host.host_id not in away]
-            self._queues = {queue.key: queue for queue in queues}
+            self._queues = {queue.family: queue._replace(key=queue.family) for queue in queues}
+            here = frozenset(host.host_id for host in self._free)
+            now = self._clock()
+            self._barren = {
+                family: (until, here) for family, (until, seen) in self._barren.items() if until > now and here <= seen
+            }
             return self._servable()
 
-    def received(self, key: str) -> set[str]:
-        """A message of the queue *key* came: set aside the host that its claim will want."""
+    def received(self, family: str) -> set[str]:
+        """A message for the queues of *family* came: set aside the hosts that its claim will want."""
         with self._lock:
-            queue = self._queues.get(key)
-            host = matching.take(self._free, queue, list(self._queues.values())) if queue is not None else None
-            if host is not None:
-                self._aside[key].append(host)
+            queue = self._queues.get(family)
+            hosts = matching.take(self._free, queue, list(self._queues.values())) if queue is not None else []
+            if hosts:
+                self._aside[family].append(hosts)
             return self._servable()
 
-    def settled(self, key: str, claim: Claim) -> set[str]:
+    def settled(self, family: str, claim: Claim) -> set[str]:
         """The claim of a message came back."""
         with self._lock:
-            aside = self._aside.get(key, [])
-            host = aside.pop() if aside else None
+            aside = self._aside.get(family, [])
+            hosts = aside.pop() if aside else []
             self._claims += 1
-            if claim.host_id is not None:
-                self._taken[claim.host_id] = self._claims
-            self._free = [each for each in self._free if each.host_id != claim.host_id]
+            self._taken |= dict.fromkeys(claim.host_ids, self._claims)
+            self._free = [each for each in self._free if each.host_id not in claim.host_ids]
             if claim.found is Found.NO_ENTRY:
-                self._queues.pop(key, None)
-            # A host that the database did not give stays out until the next refresh.
-            if host is not None and claim.found is not Found.NO_HOST and host.host_id != claim.host_id:
-                self._free.append(host)
+                self._queues.pop(family, None)
+            if claim.found is Found.NO_HOST:
+                # Hosts that the database did not give stay out until the next refresh.
+                seen = frozenset(host.host_id for host in (*hosts, *self._free))
+                self._barren[family] = (self._clock() + _BARREN_S, seen)
+            else:
+                self._free += [host for host in hosts if host.host_id not in claim.host_ids]
             return self._servable()
 
     def _servable(self) -> set[str]:
-        return matching.servable(self._free, self._queues.values())
+        return matching.servable(self._free, self._queues.values()) - self._barren.keys()
 
 
 class LabelQueues:

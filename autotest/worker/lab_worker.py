@@ -13,7 +13,7 @@ from autotest.job_file import StepOutcome
 from autotest.models import database
 from autotest.models.database import utc_now
 from autotest.models.lab import Lab
-from autotest.scheduler import hosts, labels, labs, leases, reconcile, wakes
+from autotest.scheduler import floor, hosts, labels, labs, leases, quotas, reconcile, wakes
 from autotest.scheduler.leases import Claim
 from autotest.scheduler.steps import Ended, Work
 from autotest.scheduler.wakes import Wake
@@ -46,6 +46,7 @@ class LabWorker:
         self._running: dict[int, Path] = {}
         self._lock = threading.Lock()
         self._lab: Lab | None = None
+        self._stopped: str | None = None
 
     @property
     def lab(self) -> Lab:
@@ -134,10 +135,23 @@ class LabWorker:
         looked = self.credits.now()
         with database.connection():
             free, queues = hosts.free(self.lab.id), labels.busy_queues()
-        self._listen(self.credits.refresh(free, queues, looked))
+            full = quotas.full(queues)
+        if self.is_stopped():
+            free = []
+        self._listen(self.credits.refresh(free, [queue for queue in queues if queue.key not in full], looked))
+
+    def is_stopped(self) -> bool:
+        """Whether the results disk is too full for work to start; told once, and once when it has room again."""
+        reason = floor.reason(self.settings)
+        if (reason is None) != (self._stopped is None):
+            logger.warning("%s", reason or "the results disk has room again; work goes on")
+        self._stopped = reason
+        return reason is not None
 
     def lease_tasks(self) -> None:
         """Begin the verifies and repairs that wait for a free host."""
+        if self.is_stopped():
+            return
         with database.connection():
             woken = leases.grant_tasks(self.lab, utc_now(), reconcile.due_in(self.settings))
         self.publish(woken)

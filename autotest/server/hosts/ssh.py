@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import select
 import time
 from collections.abc import Callable, Iterator
@@ -30,21 +31,27 @@ logger = logging.getLogger(__name__)
 class SSHHost(remote.RemoteHost):
     """One DUT behind one SSH connection, made when first needed and again after it broke.
 
-    Not thread-safe, and not to be carried over a fork.
+    Not thread-safe. A process that was forked makes a connection of its own.
     """
 
     def __init__(
         self, info: HostInfo, fence: fences.Fence | None = None, record: remote.Recorder = remote.record_nothing
     ):
         super().__init__(info, fence, record)
-        self._login: login.Login | None = None
+        self._made: login.Login | None = None
+        self._maker = os.getpid()
         logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+
+    @property
+    def _login(self) -> login.Login | None:
+        """The connection that this process made; nobody here reads from one that its parent made."""
+        return self._made if self._maker == os.getpid() else None
 
     def close(self) -> None:
         """Drop the connection; the next command makes a new one."""
         if self._login is not None:
             self._login.close()
-            self._login = None
+            self._made = None
 
     def execute(
         self,
@@ -132,8 +139,8 @@ class SSHHost(remote.RemoteHost):
             if transport is not None and transport.is_active():
                 return transport
             self.close()
-        self._login = login.log_in(self.info, limit_s)
-        transport = self._login.transport
+        self._made, self._maker = login.log_in(self.info, limit_s), os.getpid()
+        transport = self._made.transport
         if transport is None:
             raise self._lost("the login", EOFError("closed at once"))
         return transport

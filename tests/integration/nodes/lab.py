@@ -11,12 +11,14 @@ from pathlib import Path
 from peewee import JOIN
 from pytest_celery import CeleryTestSetup
 
-from autotest import api
+from autotest import api, celery
 from autotest.models import database
 from autotest.models.afe import Host, HostQueueEntry, Job
 from autotest.models.lab import Lease
+from autotest.scheduler import jobs
+from autotest.scheduler.jobs import JobSpec
 from autotest.sim.fleet import Handle
-from autotest.states import FINAL, EntryStatus, Priority
+from autotest.states import FINAL, ControlType, EntryStatus, Priority
 from nodes.broker import BrokerNode
 from nodes.installation import BUILD, Installation
 from nodes.waiting import until
@@ -134,6 +136,39 @@ class Lab:
             )
         )
         return self.job_ids[-1]
+
+    def group(
+        self,
+        count: int,
+        control: str,
+        side: ControlType = ControlType.SERVER,
+        needs: Sequence[str] = ("board:sim",),
+        hosts: Sequence[str] = (),
+        verify: bool = False,
+    ) -> int:
+        """Create one job that *count* hosts run together. Returns its id."""
+        spec = JobSpec(
+            name=f"group{next(self._numbers)}",
+            control_file=control,
+            control_type=side,
+            owner=OWNER,
+            hosts=hosts,
+            dependencies=() if hosts else needs,
+            run_verify=verify,
+            keyvals={"build": BUILD},
+            synch_count=count,
+        )
+        with database.connection():
+            job_id, woken = jobs.create(spec, database.utc_now())
+        celery.publish(woken)
+        self.job_ids.append(job_id)
+        return job_id
+
+    def statuses(self, job_id: int) -> list[str]:
+        """The status of each entry of a job."""
+        with database.connection():
+            rows = HostQueueEntry.select(HostQueueEntry.status).where(HostQueueEntry.job == job_id)
+            return [status for (status,) in rows.order_by(HostQueueEntry.id).tuples()]
 
     def light_jobs(self, count: int) -> list[int]:
         """Create several jobs that hold a host and leave it in peace: their control files run in autoserv."""

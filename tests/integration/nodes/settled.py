@@ -70,14 +70,17 @@ def _assert_each_entry_ended_once(lab: Lab) -> None:
 
 
 def _assert_one_result_for_each_run() -> None:
-    stored = Counter(row.afe_job_id for row in TkoJob.select())
+    stored = Counter(row.tag for row in TkoJob.select())
+    meant = set()
     for entry in HostQueueEntry.select():
-        ran = entry.started_on is not None
-        assert stored[entry.job_id] == (1 if ran else min(stored[entry.job_id], 1)), (
-            f"job {entry.job_id} ({entry.status}) has {stored[entry.job_id]} rows of results"
-        )
-        if entry.status in (EntryStatus.COMPLETED.value, EntryStatus.FAILED.value):
-            assert stored[entry.job_id] == 1, f"job {entry.job_id} is {entry.status} without a result"
+        tag = f"{entry.job.tag}/{entry.execution_subdir}"
+        meant.add(tag)
+        ended = entry.status in (EntryStatus.COMPLETED.value, EntryStatus.FAILED.value)
+        least = 1 if ended or entry.started_on is not None else 0
+        assert least <= stored[tag] <= 1, f"{tag} ({entry.status}) has {stored[tag]} rows of results"
+    # Each host of a group has results of its own besides.
+    strays = [tag for tag in stored if tag not in meant and tag.rpartition("/")[0] not in meant]
+    assert not strays, f"results that belong to no entry: {strays}"
 
 
 def _assert_leases_never_met() -> None:

@@ -74,8 +74,9 @@ class Crowd:
         except BaseException:
             self.problems.append(traceback.format_exc())
 
-    def _job(self, needs: str, parent: int | None, owner: str = "alice") -> int:
-        spec = JobSpec("test", "pass", ControlType.CLIENT, owner, dependencies=["x", needs] if needs else ["x"])
+    def _job(self, needs: str, parent: int | None, owner: str = "alice", together: int = 0) -> int:
+        labels = ["x", needs] if needs else ["x"]
+        spec = JobSpec("test", "pass", ControlType.CLIENT, owner, dependencies=labels, synch_count=together)
         if needs:
             return jobs.create(JobSpec(**{**vars(spec), "parent_job_id": parent}), database.utc_now())[0]
         return jobs.insert(spec, database.utc_now()).id
@@ -83,7 +84,8 @@ class Crowd:
     def create(self, dice: random.Random) -> None:
         for _ in range(3):
             # New users and labels meet as well.
-            self._job(f"kind:{dice.randrange(2)}", dice.choice(self.parents), f"user{dice.randrange(9)}")
+            together = dice.choice([0, 0, 2])
+            self._job(f"kind:{dice.randrange(2)}", dice.choice(self.parents), f"user{dice.randrange(9)}", together)
 
     def serve(self, dice: random.Random) -> None:
         """What a worker does: claim, grant, begin, end."""
@@ -109,7 +111,11 @@ class Crowd:
         )
         found = [entry_id for (entry_id,) in open_entries.tuples()]
         chosen = dice.sample(found, min(2, len(found)))
-        _, woken = entries.abort(chosen, f"user{dice.randrange(9)}", "not needed", database.utc_now())
+        try:
+            _, woken = entries.abort(chosen, f"user{dice.randrange(9)}", "not needed", database.utc_now())
+        except errors.ValidationError:
+            # A part of a group that runs.
+            return
         self.ended += [int(wake.args[0]) for wake in woken if wake.task.endswith("finish_suite")]
 
     def disturb(self, dice: random.Random) -> None:
@@ -126,7 +132,7 @@ class Crowd:
         reconcile.aborted(self.lab, database.utc_now())
         reconcile.overdue(self.lab, self.settings, database.utc_now())
         upkeep.forgotten(self.settings, database.utc_now())
-        running = [lease for lease in leases.open_leases(self.lab.id) if lease.due_at is None]
+        running = [lease for lease in leases.open_leases(self.lab.id) if leases.is_at_work(lease)]
         for lease in running[:1]:
             reconcile.take_back(lease.id, "no sign of life", self.settings, database.utc_now(), seen=lease)
 
@@ -136,6 +142,7 @@ class Crowd:
             hosts.unlock(host.hostname)
         Host.update(status="Ready").where(Host.status == "Repair Failed").execute()
         for _ in range(400):
+            reconcile.aborted(self.lab, database.utc_now())
             leases.grant_tasks(self.lab, database.utc_now(), DUE_IN)
             for wake in upkeep.servable():
                 leases.claim(self.lab, str(wake.args[0]), database.utc_now(), DUE_IN)

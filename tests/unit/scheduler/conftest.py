@@ -58,12 +58,12 @@ class PaperLab:
         host = Host.create(hostname=hostname, lab=lab or self.row, **columns)
         hosts.set_labels(host.id, set(labels))
         for name in groups:
-            AclGroupHost.create(aclgroup=self.group(name), host=host)
+            AclGroupHost.create(aclgroup=self.acl_group(name), host=host)
         for attribute, value in (attributes or {}).items():
             hosts.HostAttribute.create(host=host, attribute=attribute, value=value)
         return host
 
-    def group(self, name: str, members: Iterable[str] = ()) -> AclGroup:
+    def acl_group(self, name: str, members: Iterable[str] = ()) -> AclGroup:
         """An ACL group with these users."""
         group, _ = AclGroup.get_or_create(name=name)
         for login in members:
@@ -92,6 +92,32 @@ class PaperLab:
         with transaction():
             row = job or jobs.insert(spec, self.now)
             return jobs.insert_entries(row, spec, [host] if host is not None else [])[0]
+
+    def group(
+        self,
+        count: int,
+        needs: Iterable[str] = (),
+        named: Iterable[Host] = (),
+        any_of: Iterable[str] = (),
+        **fields: Any,
+    ) -> list[HostQueueEntry]:
+        """The queued entries of a job that *count* hosts run together: hosts with the labels *needs*, or *named* ones,
+        or one for each metahost of *any_of*."""
+        bound = list(named)
+        names = tuple(host.hostname for host in bound)
+        spec = self._spec(dependencies=tuple(needs), hosts=names, meta_hosts=tuple(any_of), synch_count=count, **fields)
+        with transaction():
+            return jobs.insert_entries(jobs.insert(spec, self.now), spec, bound)
+
+    def suite(self, num: int | None = None, suite_min_duts: int | None = None, **fields: Any) -> Job:
+        """A suite job that runs; its machines may be limited."""
+        limits = {"num": num, "suite_min_duts": suite_min_duts}
+        keyvals = {key: str(value) for key, value in limits.items() if value is not None}
+        job = self.job(name="suite", keyvals=keyvals, **fields)
+        HostQueueEntry.create(
+            job=job, status=EntryStatus.RUNNING, execution_subdir="hostless", active=True, priority=job.priority
+        )
+        return job
 
     def _spec(self, **fields: Any) -> JobSpec:
         defaults: dict[str, Any] = {

@@ -227,4 +227,68 @@ def test_entries_with_the_same_needs_share_a_queue_and_others_do_not(lab, host):
 
     assert one.queue_key == same.queue_key == actions.queue_key
     assert len({one.queue_key, other.queue_key, bound.queue_key}) == 3
-    assert labels.queue_named(bound.queue_key) == (bound.queue_key, frozenset({"x"}), host.id)
+    assert labels.queue_named(bound.queue_key) == labels.queue_of({"x"}, host.id)
+
+
+@pytest.fixture
+def pair_of_hosts(lab, host):
+    return [host, lab.host("h2", labels=["x", "board:pi4"])]
+
+
+@pytest.mark.parametrize(
+    ("where", "metahosts"),
+    [
+        ({"dependencies": ["x"]}, ["x", "x"]),
+        ({"meta_hosts": ["x", "x"]}, ["x", "x"]),
+        ({"hosts": ["h1", "h2"]}, [None, None]),
+        ({"meta_hosts": ["x"] * 4}, ["x"] * 4),
+    ],
+)
+def test_hosts_that_run_together_wait_in_one_queue(lab, pair_of_hosts, where, metahosts):
+    job_id, _ = create(lab, synch_count=2, **where)
+    made = entries_of(job_id)
+    assert [entry.meta_host and entry.meta_host.name for entry in made] == metahosts
+    assert len({entry.queue_key for entry in made}) == 1
+    assert labels.queue_named(made[0].queue_key).size == 2
+    assert Job.get_by_id(job_id).synch_count == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "argument"),
+    [
+        ({"synch_count": 3, "hosts": ["h1", "h2"]}, "hosts"),  # Vector 36
+        ({"synch_count": 2, "meta_hosts": ["x"]}, "hosts"),
+        ({"synch_count": 2, "hosts": ["h1"], "meta_hosts": ["x"]}, "meta_hosts"),
+        ({"synch_count": 2, "meta_hosts": ["x", "board:pi4"]}, "meta_hosts"),
+        ({"synch_count": -1}, "synch_count"),
+    ],
+)
+def test_hosts_that_cannot_run_together_are_told_by_argument(lab, pair_of_hosts, fields, argument):
+    with pytest.raises(errors.ValidationError) as told:
+        create(lab, **fields)
+    assert set(told.value.problems) == {argument}
+    assert Job.select().count() == 0
+
+
+def test_a_group_needs_so_many_eligible_hosts_of_one_lab(lab, host):
+    attic = type(lab.row).create(name="attic", incarnation=1)
+    away = lab.host("h2", labels=["x"], lab=attic)
+    with pytest.raises(errors.NoEligibleHost, match="2 hosts are to run together, and only 1 host of one lab"):
+        create(lab, synch_count=2)
+    with pytest.raises(errors.ValidationError, match="hosts of several labs"):
+        create(lab, synch_count=2, hosts=["h1", "h2"])
+    Host.update(lab=lab.row).where(Host.id == away.id).execute()
+    assert len(entries_of(create(lab, synch_count=2)[0])) == 2
+
+
+def test_children_that_run_on_several_hosts_have_an_entry_for_each(lab, pair_of_hosts):
+    suite = lab.suite(num=5)
+    child = spec(meta_hosts=["board:pi4"] * 2, synch_count=2, parent_job_id=suite.id)
+    single = spec(meta_hosts=["board:pi4"], parent_job_id=suite.id)
+    with transaction():
+        made = jobs.insert_children(suite, [child, single], lab.now)
+    found = [[entry.queue_key for entry in entries_of(job_id)] for job_id, _ in made]
+    assert [len(keys) for keys in found] == [2, 1]
+    assert len(set(found[0])) == 1
+    assert all(key.endswith(f".{suite.id}") for keys in found for key in keys)
+    assert [wake.queue for _, wake in made] == [f"label.{keys[0].partition('.')[0]}" for keys in found]

@@ -86,7 +86,7 @@ def test_higher_priority_goes_first_and_older_first_within_it(lab):
 
 def test_the_entry_that_a_queue_serves_next_may_be_any_number_of_rows_down(lab):
     lab.host("h1", labels=["x"], groups=["phones"])
-    lab.group("phones", members=["bob"])
+    lab.acl_group("phones", members=["bob"])
     job = lab.job(owner="alice")
     with transaction():
         for _ in range(250):
@@ -156,7 +156,7 @@ def test_who_names_a_host_goes_before_any_priority(lab):
 
 def test_an_entry_that_names_a_host_it_may_not_use_keeps_nobody_away(lab):
     host = lab.host("h1", labels=["x"], groups=["phones"])
-    lab.group("phones", members=["bob"])
+    lab.acl_group("phones", members=["bob"])
     lab.entry(host=host, owner="alice")
     unfit = lab.entry(host=host, owner="bob", needs=["gone"])
     metahost = lab.entry(needs=["x"], owner="bob")
@@ -167,7 +167,7 @@ def test_an_entry_that_names_a_host_it_may_not_use_keeps_nobody_away(lab):
 
 def test_an_entry_of_a_user_without_access_waits_and_the_next_is_served(lab):
     lab.host("h1", labels=["x"], groups=["phones"])
-    lab.group("phones", members=["bob"])
+    lab.acl_group("phones", members=["bob"])
     without = lab.entry(needs=["x"], owner="alice", priority=80)
     allowed = lab.entry(needs=["x"], owner="bob")
 

@@ -1,7 +1,9 @@
-"""Whatever happens in whatever order: one lease a host, one state an entry, one end of each, or a visible wait."""
+"""Whatever happens in whatever order: one lease a host, one state an entry, one end of each, or a visible wait; groups
+hold all their hosts or none, and no suite holds more machines than it may."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import shutil
 import tempfile
@@ -13,14 +15,14 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from autotest import states
+from autotest import errors, states
 from autotest.host_info import HostInfo
 from autotest.job_file import StepOutcome
 from autotest.models import database
-from autotest.models.afe import Host, HostQueueEntry, Job, SpecialTask
+from autotest.models.afe import Host, HostQueueEntry, Job, JobKeyval, SpecialTask
 from autotest.models.database import transaction
 from autotest.models.lab import LabelQueue, Lease
-from autotest.scheduler import entries, hosts, jobs, leases, reconcile, steps, upkeep
+from autotest.scheduler import entries, hosts, jobs, leases, quotas, reconcile, steps, upkeep
 from autotest.scheduler.jobs import JobSpec
 from autotest.scheduler.leases import Found
 from autotest.scheduler.steps import Ended
@@ -43,6 +45,7 @@ WAYS_TO_END = {
 }
 DUE_IN = datetime.timedelta(seconds=10)
 ENDINGS = st.sampled_from(sorted(WAYS_TO_END))
+WAYS = st.lists(ENDINGS, min_size=1, max_size=3)
 PICK = st.integers(0, 10_000)
 
 
@@ -61,7 +64,7 @@ class Life(RuleBasedStateMachine):
         self.settings = Settings(root=self.folder)
         self.now = datetime.datetime(2026, 3, 1, 12, 0, tzinfo=datetime.timezone.utc)
         self.ended: dict[int, dict[str, object]] = {}
-        self.owner_of: dict[int, int] = {}
+        self.suites: list[int] = []
 
     def teardown(self) -> None:
         try:
@@ -72,13 +75,16 @@ class Life(RuleBasedStateMachine):
             self.databases.drop(self.url)
             shutil.rmtree(self.folder)
 
-    @initialize()
-    def worker_starts(self) -> None:
+    @initialize(together=st.sampled_from((2, 3)), named=st.booleans(), verify=st.booleans(), ways=WAYS)
+    def worker_starts(self, together: int, named: bool, verify: bool, ways: list[str]) -> None:
         infos = [
             HostInfo(name, frozenset(labels), {"provisioner": "stub"} if name == "h2" else {})
             for name, labels in HOSTS.items()
         ]
         self.lab = hosts.start_lab("desk", "node:1", infos, self.now)
+        self.create_suite_of_one_machine(2)
+        self.create_group(together, named, 1, 80, verify, False)
+        self.a_round_of_work(ways)
 
     @rule(
         needs=st.sampled_from(NEEDS),
@@ -93,7 +99,48 @@ class Life(RuleBasedStateMachine):
     def create_for_one_host(self, name: str, priority: int, verify: bool) -> None:
         self._create((), (name,), priority, verify, 0)
 
-    def _create(self, needs: tuple[str, ...], names: tuple[str, ...], priority: int, verify: bool, count: int) -> None:
+    @rule(
+        together=st.sampled_from((2, 3)),
+        named=st.booleans(),
+        groups=st.integers(1, 2),
+        priority=st.sampled_from((10, 80)),
+        verify=st.booleans(),
+        in_suite=st.booleans(),
+    )
+    def create_group(
+        self, together: int, named: bool, groups: int, priority: int, verify: bool, in_suite: bool
+    ) -> None:
+        names = tuple(sorted(HOSTS))[: max(together, 1 + groups)] if named else ()
+        needs = () if named else ("x",)
+        suite = self.suites[-1] if in_suite and self.suites else None
+        self._create(needs, names, priority, verify, groups * together, together, suite)
+
+    @rule(num=st.sampled_from((None, 3)), least=st.integers(0, 2), priority=st.sampled_from((10, 80)))
+    def create_suite(self, num: int | None, least: int, priority: int) -> None:
+        keyvals = {"suite_min_duts": str(least)} | ({"num": str(num)} if num is not None else {})
+        spec = JobSpec("suite", "pass", ControlType.SERVER, "alice", keyvals=keyvals)
+        with transaction():
+            self.suites.append(jobs.insert(spec, self.now).id)
+            for needs in NEEDS[:2]:
+                self._create(needs, (), priority, True, 2, 1, self.suites[-1])
+
+    @rule(count=st.integers(1, 3))
+    def create_suite_of_one_machine(self, count: int) -> None:
+        spec = JobSpec("suite", "pass", ControlType.SERVER, "alice", keyvals={"num": "1"})
+        with transaction():
+            suite = jobs.insert(spec, self.now).id
+            self._create(("x",), (), 40, True, count, 1, suite)
+
+    def _create(
+        self,
+        needs: tuple[str, ...],
+        names: tuple[str, ...],
+        priority: int,
+        verify: bool,
+        count: int,
+        together: int = 1,
+        suite: int | None = None,
+    ) -> None:
         spec = JobSpec(
             name="sleeptest",
             control_file="pass",
@@ -104,6 +151,8 @@ class Life(RuleBasedStateMachine):
             meta_hosts=needs[:1] * count,
             dependencies=needs,
             run_verify=verify,
+            synch_count=together,
+            parent_job_id=suite,
         )
         with transaction():
             bound = list(Host.select().where(Host.hostname.in_(list(names))))
@@ -137,13 +186,13 @@ class Life(RuleBasedStateMachine):
         if lease is not None and lease.due_at is None:
             steps.end(lease.id, Step(lease.step), WAYS_TO_END[way], self.settings, self.now)
 
-    @rule(way=ENDINGS)
-    def a_round_of_work(self, way: str) -> None:
-        """Every queue is claimed from, and every lease does a step that ends in the same way."""
+    @rule(ways=WAYS)
+    def a_round_of_work(self, ways: list[str]) -> None:
+        """Every queue is claimed from, and every lease does a step; how they end goes round."""
         for row in LabelQueue.select().where(LabelQueue.busy == True):  # noqa: E712 - an SQL expression
             leases.claim(self.lab, row.key, self.now, DUE_IN)
-        for lease in Lease.select().where(Lease.released_at.is_null()):
-            step = Step(lease.step)
+        for number, lease in enumerate(Lease.select().where(Lease.released_at.is_null())):
+            step, way = Step(lease.step), ways[number % len(ways)]
             steps.begin(lease.id, step, self.settings, self.now)
             steps.end(lease.id, step, WAYS_TO_END[way], self.settings, self.now)
 
@@ -169,7 +218,9 @@ class Life(RuleBasedStateMachine):
     def abort(self, pick: int) -> None:
         rows = list(HostQueueEntry.select())
         if rows:
-            entries.abort([rows[pick % len(rows)].id], "bob", "not needed", self.now)
+            with contextlib.suppress(errors.ValidationError):
+                # A part of a group that runs.
+                entries.abort([rows[pick % len(rows)].id], "bob", "not needed", self.now)
 
     @rule()
     def keeper_looks_for_aborts(self) -> None:
@@ -201,7 +252,7 @@ class Life(RuleBasedStateMachine):
             reconcile.take_back(lease.id, "its lab gave no sign of life", self.settings, self.now, seen=lease)
             reconcile.take_back(lease.id, "its lab gave no sign of life", self.settings, self.now)
 
-    @rule(seconds=st.sampled_from((1, 11)))
+    @rule(seconds=st.sampled_from((1, 11, 61)))
     def time_passes(self, seconds: int) -> None:
         self.now += datetime.timedelta(seconds=seconds)
         reconcile.overdue(self.lab, self.settings, self.now)
@@ -224,6 +275,24 @@ class Life(RuleBasedStateMachine):
         assert len(set(held)) == len(held)
         busy = set(HostQueueEntry.select(HostQueueEntry.id).where(HostQueueEntry.active == True).tuples())  # noqa: E712
         assert {entry for (entry,) in busy} == set(held)
+
+    @invariant()
+    def a_group_holds_all_its_hosts_or_none(self) -> None:
+        leases_of: dict[tuple[int, int], list[Lease]] = {}
+        for lease in Lease.select().where(Lease.released_at.is_null(), Lease.entry.is_null(False)):
+            if lease.entry.job.synch_count > 1:
+                assert lease.entry.token is not None
+                leases_of.setdefault((lease.entry.job_id, lease.entry.token), []).append(lease)
+        for held in leases_of.values():
+            wanted = [lease for lease in held if not lease.entry.aborted]
+            assert not wanted or len(held) == held[0].entry.job.synch_count
+            assert not wanted or any(lease.step != Step.HOLD.value for lease in held)
+            assert len({lease.entry.status == EntryStatus.RUNNING.value for lease in held}) == 1
+
+    @invariant()
+    def no_suite_holds_more_machines_than_it_may(self) -> None:
+        for suite, quota in quotas.of(list({row.job_id for row in JobKeyval.select()})).items():
+            assert quota.allows(0), f"suite {suite}: {quota}"
 
     @invariant()
     def every_entry_is_in_one_state(self) -> None:
@@ -290,11 +359,18 @@ class Life(RuleBasedStateMachine):
                 if needed <= carried and host_id not in taken and entry.host_id in (None, host_id)
             ]
             assert entry.status == EntryStatus.QUEUED
-            assert not fitting, f"entry {entry.id} waits although hosts {fitting} are free"
+            if entry.job.synch_count > 1:
+                siblings = siblings.where(HostQueueEntry.complete == False)  # noqa: E712 - an SQL expression
+                meant = {each.host_id for each in siblings} - {None}
+                fitting = [host_id for host_id in living if not meant or host_id in meant]
+                fitting = [host_id for host_id in fitting if host_id not in taken and needed <= living[host_id]]
+            enough = max(1, entry.job.synch_count)
+            assert len(fitting) < enough, f"entry {entry.id} waits although hosts {fitting} are free"
 
     def _go_on(self) -> bool:
         """One round of a healthy lab. False when nothing is left to do."""
         moved = bool(leases.grant_tasks(self.lab, self.now, DUE_IN))
+        self.keeper_looks_for_aborts()
         for wake in upkeep.servable():
             moved |= leases.claim(self.lab, str(wake.args[0]), self.now, DUE_IN).found is Found.GRANTED
         for lease in Lease.select().where(Lease.released_at.is_null()):

@@ -39,7 +39,7 @@ def test_a_queue_is_servable_when_one_free_host_fits():
 def test_taking_a_host_leaves_the_others():
     free = [RICH, PLAIN]
 
-    assert matching.take(free, labels.queue_of(["x"]), [MODEM]) == PLAIN
+    assert matching.take(free, labels.queue_of(["x"]), [MODEM]) == [PLAIN]
     assert free == [RICH]
-    assert matching.take(free, labels.queue_of(["gps"]), [MODEM]) is None
+    assert matching.take(free, labels.queue_of(["gps"]), [MODEM]) == []
     assert free == [RICH]

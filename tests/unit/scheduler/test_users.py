@@ -25,7 +25,7 @@ def test_a_login_that_nobody_made_counts_as_everyone(lab):
 
 def test_members_of_a_group_may_use_its_hosts(lab):
     theirs = lab.host("h2", groups=["phones"])
-    lab.group("phones", members=["bob"])
+    lab.acl_group("phones", members=["bob"])
 
     assert users.may_use("bob", [theirs.id]) == {theirs.id}
     assert users.may_use("alice", [theirs.id]) == set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autotest.scheduler import labels, waiting
+from autotest.scheduler.quotas import Quota
 from autotest.scheduler.waiting import Holder, HostState
 
 PI4 = frozenset({"board:pi4"})
@@ -109,3 +110,33 @@ def test_a_host_that_this_entry_may_not_take_does_not_serve_it():
     why = waiting.explain(QUEUE, [host(1)], 30, excluded={1: "not open to bob"})
     assert (why.served, why.free) == (False, ())
     assert why.summary == "1 host carries board:pi4; none is free: rack1-h1 not open to bob"
+
+
+def test_a_group_says_how_many_hosts_it_needs_and_which_are_free_so_far():
+    pair = labels.queue_of(PI4, size=2)
+    hosts = [host(1), host(2, holder=Holder(7, "run_test", 12))]
+    why = waiting.explain(pair, hosts, 30)
+    assert why.summary == "2 hosts carry board:pi4, 2 of one lab are needed at once; free so far: rack1-h1"
+    assert why.served
+
+
+def test_a_group_whose_hosts_stand_in_two_labs_is_not_served():
+    pair = labels.queue_of(PI4, size=2)
+    why = waiting.explain(pair, [host(1), host(2, lab="attic")], 30)
+    assert why.summary == "2 hosts carry board:pi4, 2 of one lab are needed at once; free so far: rack1-h1, rack1-h2"
+    assert not why.served
+
+
+def test_a_suite_that_has_all_its_machines_says_so():
+    line = labels.queue_of(PI4, suite_id=12)
+    why = waiting.explain(line, [host()], 30, quota=Quota(cap=3, minimum=0, held=3))
+    assert why.summary == "suite job 12 holds 3 of the 3 machines that it may (num)"
+    assert why.served
+
+
+def test_a_group_that_is_larger_than_its_suite_may_hold_says_that_it_never_runs():
+    line = labels.queue_of(PI4, size=2, suite_id=12)
+    why = waiting.explain(line, [host(1), host(2)], 30, quota=Quota(cap=1, minimum=0, held=0))
+    assert why.summary == (
+        "suite job 12 holds 0 of the 1 machines that it may (num), and 2 are needed at once; it can never run"
+    )

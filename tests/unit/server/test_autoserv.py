@@ -74,9 +74,11 @@ def test_a_server_control_file_gets_its_names(tmp_path):
 assert machines == ['h1'] and args == ['one'] and job_labels == ['board:x']
 assert issubclass(TestFail, Exception) and error.TestFail is TestFail
 assert os.path.isdir(job.resultdir) and hosts.create_host and re and sys and time and logging
+assert args_dict == {'seconds': 3, 'job': 'no'} and seconds == 3 and job != 'no'
 job.run_test('mine', lambda: None)
 """
-    folder = write(tmp_path, control, HostInfo("h1"), arguments=("one",), job_labels=("board:x",))
+    given = {"arguments": ("one",), "args_dict": {"seconds": 3, "job": "no"}}
+    folder = write(tmp_path, control, HostInfo("h1"), job_labels=("board:x",), **given)
 
     assert autoserv.run_folder(folder) == 0, StepOutcome.read(folder)
     assert "END GOOD\tmine\tmine" in (folder / "status.log").read_text()

@@ -96,3 +96,26 @@ def test_an_entry_that_never_ran_is_parsed_as_failed_with_its_reason(entry, tmp_
     assert (record.name, record.status) == ("SERVER_JOB", "FAIL")
     assert record.reason == "repair of rack1-host3 failed"
     assert hosts.named("rack1-host3").hostname == place.name
+
+
+def test_each_machine_of_a_group_is_a_job_of_its_own_besides_the_group(tmp_path):
+    for name in ("h1", "h2"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "status.log").touch()
+    (tmp_path / ".machines").write_text("h1\nh2\nh3\n")
+    assert run_folders.parsed(tmp_path) == [tmp_path / "h1", tmp_path / "h2", tmp_path]
+
+
+def test_a_folder_without_machines_is_one_job(tmp_path):
+    assert run_folders.parsed(tmp_path) == [tmp_path]
+    (tmp_path / ".machines").write_text("h1\n")
+    assert run_folders.parsed(tmp_path) == [tmp_path]
+
+
+def test_machines_never_lead_out_of_the_folder(tmp_path):
+    place, outside = tmp_path / "group0", tmp_path / "outside"
+    for folder in (place, outside, place / "h1"):
+        folder.mkdir()
+    (place / "h2").symlink_to(outside)
+    (place / ".machines").write_text(f"../outside\n{outside}\n..\n.\n\nh1\nh2\n")
+    assert run_folders.parsed(place) == [place / "h1"]

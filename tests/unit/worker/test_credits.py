@@ -21,7 +21,7 @@ BLUE_HOST = Candidate(2, "rack1-host2", frozenset({"board:pi4", "bluetooth"}))
 
 
 def granted(host: Candidate) -> Claim:
-    return Claim(Found.GRANTED, token=7, host_id=host.host_id)
+    return Claim(Found.GRANTED, token=7, host_ids=(host.host_id,))
 
 
 def test_only_queues_that_a_free_host_could_serve_are_open():
@@ -69,6 +69,45 @@ def test_a_claim_that_found_no_host_closes_the_queue():
     credits.refresh([PLAIN_HOST], [PI], credits.now())
     credits.received(PI.key)
     assert credits.settled(PI.key, Claim(Found.NO_HOST)) == set()
+
+
+def test_a_queue_whose_claim_found_no_host_stays_shut_until_another_host_is_free_or_a_second_passed():
+    clock = [0.0]
+    credits = Credits(lambda: clock[0])
+    credits.refresh([PLAIN_HOST], [PI], credits.now())
+    credits.received(PI.key)
+    credits.settled(PI.key, Claim(Found.NO_HOST))
+    assert credits.refresh([PLAIN_HOST], [PI], credits.now()) == set()
+    assert credits.refresh([PLAIN_HOST, BLUE_HOST], [PI], credits.now()) == {PI.key}
+    credits.received(PI.key)
+    credits.settled(PI.key, Claim(Found.NO_HOST))
+    assert credits.refresh([PLAIN_HOST, BLUE_HOST], [PI], credits.now()) == set()
+    clock[0] = 1.1
+    assert credits.refresh([PLAIN_HOST, BLUE_HOST], [PI], credits.now()) == {PI.key}
+
+
+def test_a_host_that_was_away_and_is_free_again_opens_a_shut_queue():
+    credits = Credits(lambda: 0.0)
+    credits.refresh([PLAIN_HOST], [PI], credits.now())
+    credits.received(PI.key)
+    credits.settled(PI.key, Claim(Found.NO_HOST))
+    credits.refresh([], [PI], credits.now())
+    assert credits.refresh([PLAIN_HOST], [PI], credits.now()) == {PI.key}
+
+
+def test_a_queue_of_groups_is_open_only_while_a_whole_group_is_free():
+    pair = labels.queue_of(["board:pi4"], size=2)
+    credits = Credits()
+    assert credits.refresh([PLAIN_HOST], [pair], credits.now()) == set()
+    assert credits.refresh([PLAIN_HOST, BLUE_HOST], [pair, BLUE], credits.now()) == {pair.key, BLUE.key}
+    assert credits.received(pair.key) == set()
+    taken = Claim(Found.GRANTED, token=7, host_ids=(1, 2))
+    assert credits.settled(pair.key, taken) == set()
+
+
+def test_lines_of_one_family_share_a_broker_queue():
+    line = labels.queue_of(["board:pi4"], suite_id=12)
+    assert Credits().refresh([PLAIN_HOST], [PI, line], 0) == {PI.key}
 
 
 def test_a_claim_that_found_no_entry_closes_the_queue_and_keeps_the_host():
