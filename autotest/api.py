@@ -8,6 +8,7 @@ at the first call (:func:`bind` chooses others). Lists and shows are JSON-ready 
 from __future__ import annotations
 
 import contextlib
+import datetime
 import getpass
 import logging
 import threading
@@ -22,9 +23,9 @@ from autotest import celery as broker
 from autotest.api_arguments import SuiteRequest
 from autotest.host_info import HostInfo
 from autotest.models import database, schema
-from autotest.results import summary
+from autotest.results import build_report, summary
 from autotest.results.summary import SuiteSummary
-from autotest.scheduler import builds, entries, hosts, jobs, labs, listing, suites, wakes
+from autotest.scheduler import builds, entries, floor, hosts, jobs, labels, labs, listing, starving, suites, wakes
 from autotest.scheduler.jobs import JobSpec
 from autotest.scheduler.wakes import Wake
 from autotest.settings import Settings
@@ -35,6 +36,8 @@ PATIENCE = 5.0
 #: A worker that was not seen for so many of its beats is taken for dead in lists.
 _BEATS = 6
 _PAGE = 50
+#: Who waits for a suite pauses at least so many times as long as a look takes.
+_IDLE = 9
 
 _log = logging.getLogger(__name__)
 _binding = threading.Lock()
@@ -61,8 +64,8 @@ def bind(config: Settings, celery: Celery | None = None) -> None:
 
 def create_suite_job(
     suite_name: str,
-    board: str,
-    build: str,
+    board: str = "",
+    build: str = "",
     pool: str = "",
     check_hosts: bool = True,
     num: int | None = None,
@@ -81,18 +84,32 @@ def create_suite_job(
     test_source_build: str | None = None,
     child_dependencies: Sequence[str] = (),
     job_keyvals: Mapping[str, str] | None = None,
-    test_args: Mapping[str, str] | None = None,
+    test_args: Mapping[str, Any] | None = None,
     owner: str | None = None,
+    control_file: str = "",
+    run_prod_code: bool = False,
+    delay_minutes: int = 0,
+    is_cloning: bool = False,
 ) -> int:
-    """Create the job that runs ``test_suites/control.<suite_name>`` of *build* on hosts of *board* and *pool*.
+    """Create the job that runs ``test_suites/control.<suite_name>`` of *build* on hosts of *board* and *pool*. Returns
+    its id (control-files-and-suites.md sections 4.1, 4.2).
 
-    *timeout* in hours; *timeout_mins* and *max_runtime_mins*, where given, go before it. *priority* by name or number.
-    *owner* defaults to the login name. Returns the id of the suite job (control-files-and-suites.md sections 4.1, 4.2).
+    What is tested: *build*, and further *builds* by the prefix of their labels (``{"fwrw-version": ...}``); an empty
+    *board* is the one that the build's name begins with. The control files come from *test_source_build* (default: the
+    device's build), with *run_prod_code* from the installation's own tree. *control_file* is the text of a suite file
+    to use instead; *is_cloning* takes off what an earlier suite put before it.
 
-    Raises StageBuildFailure (the build is not staged), NoControlFileList, ControlFileNotFound, ControlFileEmpty and
-    ControlFileMalformed (its suite file), NoEligibleHost (no live host carries board and pool), and ValidationError
-    for the other arguments, also for those that this version cannot honour: job_retry, max_retries, test_args, and
-    builds or a test_source_build other than *build*.
+    How: *timeout* in hours; *timeout_mins* and *max_runtime_mins*, where given, go before it. When the timeout is over
+    the suite is complete, and what has not finished is aborted. *priority* by name or number. *delay_minutes* later the
+    tests are created. *num* is how many hosts the suite may hold at a time, *suite_min_duts* how many it gets before
+    others get more. With *job_retry* failed tests run again as often as their JOB_RETRIES say, *max_retries* times in
+    the whole suite. With *file_bugs* failures are reported to the bug tracker. *suite_args* reach the suite file before
+    all else, *test_args* every test. *job_keyvals* are kept with the suite, and its cidb_* ones with every test. The
+    suite's own entry is done at once without *wait_for_results*. *owner* defaults to the login name.
+
+    Raises StageBuildFailure (the build cannot be staged), NoControlFileList, ControlFileNotFound, ControlFileEmpty and
+    ControlFileMalformed (its suite file), NoEligibleHost (with *check_hosts*, too few live hosts of the labels), and
+    ValidationError, by name of the argument, for the others.
     """
     request = SuiteRequest(
         suite_name=suite_name,
@@ -118,10 +135,14 @@ def create_suite_job(
         job_keyvals=job_keyvals,
         test_args=test_args,
         owner=owner or login(),
+        control_file=control_file,
+        run_prod_code=run_prod_code,
+        delay_minutes=delay_minutes,
+        is_cloning=is_cloning,
     )
-    spec = api_arguments.suite_spec(request)
+    asked = api_arguments.asked(request)
     with _session() as here:
-        job_id, woken = suites.create(spec, here.settings, database.utc_now())
+        job_id, woken = suites.create(asked, here.settings, database.utc_now())
     _publish(woken)
     return job_id
 
@@ -140,19 +161,21 @@ def create_job(
     keyvals: Mapping[str, str] | None = None,
     build: str = "",
     owner: str | None = None,
+    synch_count: int = 0,
 ) -> int:
     """Create a job that runs the text *control_file* (``client`` or ``server`` side) once on each host of *hosts*, once
     on any host with each label of *meta_hosts*, or once on any host with all *dependencies*. Returns its id.
 
-    The tests that it calls come from the staged *build*. Raises ValidationError, NotFound for unknown hosts,
-    NoEligibleHost when no host carries the labels, StageBuildFailure when the build is not staged.
+    With *synch_count* of two or more, so many of these hosts run it together, once. The tests that it calls come from
+    the *build*, which is staged first. Raises ValidationError, NotFound for unknown hosts, NoEligibleHost when no host
+    carries the labels, StageBuildFailure when the build cannot be staged.
     """
     side = str(control_type).upper()
     if side not in ControlType.__members__:
         raise errors.ValidationError({"control_type": f"{control_type!r} is neither client nor server"})
     with _session() as here:
         if build:
-            builds.folder(here.settings.builds_dir, build)
+            builds.stage(here.settings, build)
         spec = JobSpec(
             name=api_arguments.job_name(name),
             control_file=control_file,
@@ -166,6 +189,7 @@ def create_job(
             timeout_mins=here.settings.job_timeout_mins if timeout_mins is None else timeout_mins,
             max_runtime_mins=here.settings.job_max_runtime_mins if max_runtime_mins is None else max_runtime_mins,
             run_verify=run_verify,
+            synch_count=synch_count,
         )
         job_id, woken = jobs.create(spec, database.utc_now())
     _publish(woken)
@@ -200,19 +224,22 @@ def wait_for_suite(
     poll: float = 0.5,
     progress: Callable[[SuiteSummary], None] | None = None,
 ) -> SuiteSummary:
-    """Wait until the suite and all its children ended. *timeout* and *poll* in seconds.
+    """Wait until the suite and all its children ended. *timeout* and *poll* in seconds; the database is never asked
+    for more than a tenth of the time.
 
     *progress* is called with the summary at every look. Raises NotFound when there is no such suite, NotFinished when
     *timeout* passed first; the suite goes on.
     """
     end = None if timeout is None else time.monotonic() + timeout
     while True:
+        began = time.monotonic()
         now = suite_summary(job_id)
+        pause = max(poll, _IDLE * (time.monotonic() - began))
         if progress is not None:
             progress(now)
         if now.finished:
             return now
-        left = poll if end is None else min(poll, end - time.monotonic())
+        left = pause if end is None else min(pause, end - time.monotonic())
         if left <= 0:
             waiting = sum(count for status, count in now.entries.items() if status not in api_arguments.FINAL)
             raise errors.NotFinished(
@@ -228,6 +255,12 @@ def suite_summary(job_id: int) -> SuiteSummary:
         if not summary.is_suite(job_id):
             raise errors.NotFound(f"job {job_id} is not a suite; see: autotest job show {job_id}")
         return summary.of_suite(job_id)
+
+
+def explain_test_na(job_id: int, test: str, most: int = 10) -> dict[str, Any]:
+    """Why a suite has no job for one test of its build, host by host; see scheduler.suites.explain. Raises NotFound."""
+    with _session() as here:
+        return suites.explain(job_id, test, here.settings, most)
 
 
 def list_suites(
@@ -253,7 +286,7 @@ def list_jobs(
 def show_job(job_id: int) -> dict[str, Any]:
     """One job; each entry that waits says for what, and why it has no host yet. Raises NotFound."""
     with _session() as here:
-        return listing.job(job_id, database.utc_now(), _dead_after(here))
+        return listing.job(job_id, database.utc_now(), _dead_after(here), floor.reason(here.settings))
 
 
 def list_hosts(
@@ -279,7 +312,7 @@ def list_queues() -> list[dict[str, Any]]:
     """Label queues that hold entries, and why one is not served; *depth* is how many messages the broker holds, None
     when it does not answer."""
     with _session() as here:
-        found = listing.queues(database.utc_now(), _dead_after(here))
+        found = listing.queues(database.utc_now(), _dead_after(here), floor.reason(here.settings))
     names = [wakes.label_queue(row["key"]) for row in found]
     depths: dict[str, int] = {}
     try:
@@ -375,6 +408,64 @@ def login() -> str:
 def results_dir() -> str:
     """Where the results folders of this installation lie."""
     return str(_installed().settings.results_dir)
+
+
+def suite_report(
+    suite_names: Collection[str] = (),
+    builds: Collection[str] = (),
+    boards: Collection[str] = (),
+    since: datetime.timedelta | None = None,
+    test_na: bool = False,
+    limit: int = _PAGE,
+) -> dict[str, Any]:
+    """The latest result of each test by build and board, from the newest *limit* suites: *suites* (the jobs), *tables*
+    (one for each suite's name; see results.build_report), *more* (whether older suites were left out)."""
+    begin = None if since is None else database.utc_now() - since
+    with _session():
+        return build_report.report(limit, suite_names, builds, boards, begin, test_na)
+
+
+def find_suites(
+    suite_names: Collection[str] = (),
+    builds: Collection[str] = (),
+    boards: Collection[str] = (),
+    since: datetime.timedelta | None = None,
+    limit: int = _PAGE,
+) -> list[dict[str, Any]]:
+    """The newest *limit* suites of these names, builds and boards (none given: any); see results.build_report.find."""
+    begin = None if since is None else database.utc_now() - since
+    with _session():
+        return build_report.find(limit, suite_names, builds, boards, begin)
+
+
+def starvation(
+    since: datetime.timedelta = datetime.timedelta(hours=24), patience: datetime.timedelta = datetime.timedelta(hours=1)
+) -> dict[str, Any]:
+    """What was tried in the last *since*, by label set, and what of it had no machine for *patience*; see
+    scheduler.starving."""
+    with _session() as here:
+        return starving.report(database.utc_now(), since, patience, _dead_after(here))
+
+
+def machines(needed: Collection[str]) -> list[dict[str, Any]]:
+    """The hosts that could serve jobs which need these labels, as list_hosts shows them; labels that ask for an action
+    or a version restrict nothing."""
+    return list_hosts(labels=labels.deciding(needed))
+
+
+def prioritize_jobs(ids: Collection[int], priority: int | str) -> list[dict[str, Any]]:
+    """Give these jobs, and the unfinished jobs of suites among them, another priority, by name or number.
+
+    Returns the jobs that had not ended: id, name. Raises NotFound, naming each unknown job, and ValidationError; then
+    nothing is changed.
+    """
+    number = api_arguments.priority_number(priority)
+    with _session():
+        listing.entry_ids(set(ids))
+        names = {row["job_id"]: row["name"] for row in listing.unfinished(sorted(set(ids)))}
+        woken = [wake for job_id in sorted(names) for wake in jobs.reprioritize(job_id, number)]
+    _publish(woken)
+    return [{"id": job_id, "name": name} for job_id, name in sorted(names.items())]
 
 
 def _is_there(info: HostInfo) -> bool:

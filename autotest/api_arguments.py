@@ -4,42 +4,65 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from autotest import errors, states
 from autotest.host_info import HostInfo
-from autotest.scheduler.suites import SuiteSpec
+from autotest.scheduler.suite_request import Asked
 from autotest.states import Priority, Protection
+from autotest.suite import arguments, spec
+from autotest.suite.spec import SuiteSpec
 
 #: Entry statuses after which nothing follows.
 FINAL = frozenset(status.value for status in states.FINAL)
 
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,253}")
 _NAME_LENGTH, _ATTRIBUTE_LENGTH, _VALUE_LENGTH = 255, 90, 1024
-_LATER = "is not honoured by this version; it comes with a later one"
-#: Keyvals that a suite writes itself.
+#: Keyvals that a suite or the scheduler writes itself.
 _OWN = frozenset(
     {
         "build",
+        "builds",
         "suite",
         "board",
         "pool",
-        "child_dependencies",
-        "wait_for_results",
-        "file_bugs",
         "num",
-        "suite_args",
         "suite_min_duts",
         "offload_failures_only",
-        "builds",
         "test_source_build",
+        "run_prod_code",
+        "parent_job_id",
+        "retry_original_job_id",
+        "experimental",
+        "download_started_time",
+        "payload_finished_time",
+        "artifact_finished_time",
+        "scheduled_test_count",
+        "scheduled_test_names",
+        "job_queued",
+        "job_started",
+        "job_finished",
+        "aborted_by",
+        "aborted_on",
+        "user",
+        "label",
+        "hostname",
+        "status_version",
     }
 )
-
-_log = logging.getLogger(__name__)
+#: Section 4.6, without the build's own version: ``trybot-lumpy-release/R50-1.0.0``.
+_BUILD_NAME = re.compile(
+    r"(?:trybot-)?(?P<board>[\w-]+?)(?:-chrome|-chromium)?-\w+/(?:R\d+-[\d.ab-]+|LATEST)",
+    re.IGNORECASE,
+)
+_INJECT_BEGIN = "# INJECT_BEGIN - DO NOT DELETE THIS LINE"
+_INJECT_END = "# INJECT_END - DO NOT DELETE LINE"
+#: How checks that a suite file meets as well begin what they say.
+_CALL = re.compile(r"reimage_and_run\(\) (?:needs \w+=\w+: )?")
+_MINUTES = 60
+_LONGEST_DATA = 32_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +74,7 @@ class SuiteRequest:
     build: str
     owner: str
     pool: str = ""
+    control_file: str = ""
     check_hosts: bool = True
     num: int | None = None
     file_bugs: bool = False
@@ -66,36 +90,62 @@ class SuiteRequest:
     offload_failures_only: bool = False
     builds: Mapping[str, str] | None = None
     test_source_build: str | None = None
+    run_prod_code: bool = False
+    delay_minutes: int = 0
+    is_cloning: bool = False
     child_dependencies: Sequence[str] = ()
     job_keyvals: Mapping[str, str] | None = None
-    test_args: Mapping[str, str] | None = None
+    test_args: Mapping[str, Any] | None = None
 
 
-def suite_spec(request: SuiteRequest) -> SuiteSpec:
+def asked(request: SuiteRequest) -> Asked:
     """*request* as the scheduler takes it. Raises ValidationError with one message for each argument that does not
-    fit, or that this version would have to ignore."""
-    problems = _problems(request)
+    fit, and ControlFileEmpty or ControlFileMalformed for a control file that holds no text."""
+    builds = _builds(request)
+    board = request.board or _board_of(builds)
+    limit = request.timeout * _MINUTES if _is_number(request.timeout) else 0
+    fields = {
+        "name": request.suite_name,
+        "board": board,
+        "builds": builds,
+        "owner": request.owner,
+        "pool": request.pool or "",
+        "check_hosts": request.check_hosts,
+        "num": request.num,
+        "file_bugs": request.file_bugs,
+        "priority": request.priority,
+        "max_runtime_mins": request.max_runtime_mins or limit,
+        "timeout_mins": request.timeout_mins or limit,
+        "child_dependencies": request.child_dependencies,
+        "wait_for_results": request.wait_for_results,
+        "job_retry": request.job_retry,
+        "max_retries": request.max_retries,
+        "suite_min_duts": request.suite_min_duts,
+        "offload_failures_only": request.offload_failures_only,
+        "run_prod_code": request.run_prod_code,
+        "delay_minutes": request.delay_minutes,
+        "job_keyvals": dict(request.job_keyvals or {}),
+        "test_args": dict(request.test_args or {}),
+    }
+    problems = {**_problems(request, board, builds), **_argument_problems(fields)}
     if problems:
         raise errors.ValidationError(problems)
-    if request.num is not None:
-        _log.warning("num is deprecated: a suite runs each test once, on as many hosts as are free")
-    limit = request.timeout * 60
-    return SuiteSpec(
-        name=request.suite_name,
-        board=request.board,
-        build=request.build,
-        owner=request.owner,
-        priority=priority_number(request.priority),
-        pool=request.pool or "",
-        check_hosts=request.check_hosts,
-        num=request.num,
-        file_bugs=request.file_bugs,
-        timeout_mins=request.timeout_mins or limit,
-        max_runtime_mins=request.max_runtime_mins or limit,
-        wait_for_results=request.wait_for_results,
-        child_dependencies=tuple(request.child_dependencies),
-        keyvals=_keyvals(request),
-    )
+    if not request.run_prod_code or request.test_source_build:
+        fields["test_source_build"] = _source(request, builds)
+    try:
+        found = SuiteSpec.from_json(fields)
+        found.arguments(request.suite_args)
+    except errors.SuiteArgumentException as problem:
+        name, _, text = str(problem).partition(": ")
+        raise errors.ValidationError({name if text else "arguments": _plain(text or str(problem))}) from problem
+    return Asked(found, dict(request.suite_args or {}), _text(request))
+
+
+def without_injection(text: str) -> str:
+    """*text* without what an earlier suite put before it, between its two markers (section 4.3)."""
+    before, begin, rest = text.partition(_INJECT_BEGIN)
+    _, end, after = rest.partition(_INJECT_END)
+    return before + after.lstrip("\n\r\t ") if begin and end else text
 
 
 def priority_number(priority: int | str) -> int:
@@ -138,23 +188,26 @@ def host_info(
     return HostInfo(hostname, frozenset(names), dict(attributes), platform, int(protection))
 
 
-def _problems(request: SuiteRequest) -> dict[str, str]:
+def _problems(request: SuiteRequest, board: str, builds: Mapping[str, str]) -> dict[str, str]:
+    """What the arguments say that a SuiteSpec has no field for, or that two of them say together."""
     found: dict[str, str] = {}
-    for name in ("suite_name", "board", "build"):
-        if not getattr(request, name).strip():
+    given = {"suite_name": request.suite_name, "board": board, "build": "".join(builds.values())}
+    for name, value in given.items():
+        if not isinstance(value, str) or not value.strip():
             found[name] = "must be given"
+    main = builds.get(spec.PLAIN) or builds.get(spec.CROS)
+    if request.build and main != request.build:
+        found["builds"] = f"{main} is not build {request.build}; name the build once"
     if not found:
-        job = f"{request.build}-test_suites/control.{request.suite_name}"
+        job = f"{request.test_source_build or main or ''}-test_suites/control.{request.suite_name}"
         if len(job) > _NAME_LENGTH or not job.isprintable():
             found["suite_name"] = f"the job's name {job[:60]!r} must be at most {_NAME_LENGTH} printable characters"
-    for name, least in {"timeout": 1, "timeout_mins": 0, "max_runtime_mins": 0, "num": 1, "suite_min_duts": 0}.items():
+        elif "/" in request.suite_name:
+            found["suite_name"] = f"{request.suite_name!r} is not the name of a suite"
+    for name, least in {"timeout": 1, "timeout_mins": 0, "max_runtime_mins": 0}.items():
         value = getattr(request, name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+        if value is not None and (not _is_number(value) or value < least):
             found[name] = f"must be a number of at least {least}, not {value!r}"
-    try:
-        states.priority_of(request.priority)
-    except (ValueError, AttributeError) as problem:
-        found["priority"] = str(problem)
     bad = [label for label in request.child_dependencies if not _is_label(label)]
     if isinstance(request.child_dependencies, str):
         found["child_dependencies"] = "must be a list of labels, not one text"
@@ -163,36 +216,93 @@ def _problems(request: SuiteRequest) -> dict[str, str]:
     reserved = sorted(_OWN & set(request.job_keyvals or {}))
     if reserved:
         found["job_keyvals"] = f"{', '.join(reserved)} is written by the suite itself"
-    try:
-        json.dumps(dict(request.suite_args or {}))
-    except (TypeError, ValueError) as problem:
-        found["suite_args"] = f"must be a dict that JSON can hold: {problem}"
-    return {**found, **_not_yet(request)}
-
-
-def _not_yet(request: SuiteRequest) -> dict[str, str]:
-    """Arguments that would change what runs, and that nothing reads yet."""
-    found = {name: _LATER for name in ("job_retry", "max_retries", "test_args") if getattr(request, name)}
-    others = {value for value in (request.builds or {}).values() if value != request.build}
-    if others or len(request.builds or {}) > 1:
-        found["builds"] = f"anything beside build {request.build} {_LATER}"
-    if request.test_source_build not in (None, "", request.build):
-        found["test_source_build"] = f"any other than build {request.build} {_LATER}"
+    if request.max_retries is not None and not request.job_retry:
+        found["max_retries"] = "has no effect without job_retry"
+    for name in ("suite_args", "test_args"):
+        try:
+            length = len(json.dumps(dict(getattr(request, name) or {})))
+        except (TypeError, ValueError, RecursionError) as problem:
+            found[name] = f"must be a dict that JSON can hold: {problem}"
+        else:
+            # A test gets its arguments on a command line.
+            if length > _LONGEST_DATA:
+                found[name] = f"has {length} characters as JSON, of {_LONGEST_DATA} at most"
     return found
 
 
-def _keyvals(request: SuiteRequest) -> dict[str, str]:
-    pairs = {key: str(value) for key, value in (request.job_keyvals or {}).items()}
-    pairs["suite_min_duts"] = str(request.suite_min_duts)
-    if request.suite_args:
-        pairs["suite_args"] = json.dumps(dict(request.suite_args), sort_keys=True)
-    if request.offload_failures_only:
-        pairs["offload_failures_only"] = "True"
-    if request.builds:
-        pairs["builds"] = json.dumps(dict(request.builds), sort_keys=True)
-    if request.test_source_build:
-        pairs["test_source_build"] = request.test_source_build
-    return pairs
+def _argument_problems(fields: Mapping[str, Any]) -> dict[str, str]:
+    """One message for each field that cannot be what it is."""
+    found: dict[str, str] = {}
+    for name, check in _CHECKS.items():
+        if fields[name] is None:
+            continue
+        try:
+            check(name, fields[name])
+        except errors.SuiteArgumentException as problem:
+            found[name] = _plain(str(problem).removeprefix(f"{name}: "))
+    return found
+
+
+_CHECKS: dict[str, Callable[[str, object], Any]] = {
+    "pool": arguments.text,
+    "check_hosts": arguments.flag,
+    "num": arguments.count(1),
+    "file_bugs": arguments.flag,
+    "priority": arguments.priority,
+    "wait_for_results": arguments.flag,
+    "job_retry": arguments.flag,
+    "max_retries": arguments.count(0),
+    "suite_min_duts": arguments.count(0),
+    "offload_failures_only": arguments.flag,
+    "run_prod_code": arguments.flag,
+    "delay_minutes": arguments.count(0),
+    "job_keyvals": arguments.mapping,
+    "test_args": arguments.test_args,
+}
+
+
+def _plain(text: str) -> str:
+    """An error of a suite file's call, for one who made another call."""
+    return _CALL.sub("", text)
+
+
+def _builds(request: SuiteRequest) -> dict[str, str]:
+    """Every build by its label's prefix; *build* alone is a plain one, and goes first."""
+    given = dict(request.builds or {})
+    if not request.build or spec.PLAIN in given or spec.CROS in given:
+        return given
+    return {spec.PLAIN: request.build, **given}
+
+
+def _board_of(builds: Mapping[str, str]) -> str:
+    """The board that the name of the device's build begins with; '' when it does not say."""
+    found = _BUILD_NAME.fullmatch(builds.get(spec.CROS) or builds.get(spec.PLAIN) or "")
+    return found["board"] if found else ""
+
+
+def _source(request: SuiteRequest, builds: Mapping[str, str]) -> str:
+    try:
+        return spec.source_build(builds, request.test_source_build)
+    except errors.SuiteArgumentException as problem:
+        raise errors.ValidationError({"test_source_build": str(problem)}) from problem
+
+
+def _text(request: SuiteRequest) -> str:
+    """The text of the suite's control file, '' for the one in the build."""
+    if not request.control_file:
+        return ""
+    text = without_injection(request.control_file) if request.is_cloning else request.control_file
+    if not text.strip():
+        raise errors.ControlFileEmpty("the control file that was given holds no text")
+    try:
+        text.encode()
+    except UnicodeEncodeError as problem:
+        raise errors.ControlFileMalformed(f"the control file that was given is no text: {problem.reason}") from problem
+    return text
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_label(name: object) -> bool:

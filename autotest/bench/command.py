@@ -16,7 +16,10 @@ from autotest.bench.installation import Plan
 from autotest.settings import shown
 
 #: Each is a module of this room with ``run(plan) -> list[Figure]``.
-BENCHES = ("claim", "fan-out", "dispatch", "steps", "children", "no-op", "parser")
+BENCHES = (
+    *("claim", "fan-out", "dispatch", "steps", "children", "no-op", "parser", "store", "questions", "staging"),
+    "control-files",
+)
 
 
 @click.command()

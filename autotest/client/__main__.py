@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from typing import List, Optional
+from typing import Any, List, Optional
 
 from autotest.client import collect, control, daemon, reboot
 from autotest.client.job import Options
@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--state", required=True, metavar="FILE", help="what a paused run remembers")
     run.add_argument("--tests", action="append", default=[], metavar="DIR", help="holds <test>/<test>.py")
     run.add_argument("--args-json", default="[]", metavar="LIST", help="args of the control file, as a JSON list")
+    run.add_argument("--args-dict-json", default="{}", metavar="OBJECT", help="its args_dict, as a JSON object")
     run.add_argument("--user", default="", help="job.user")
     run.add_argument("--hostname", default="", help="the name of this machine in the lab")
     run.add_argument("--tag", default="default", help="job.tag")
@@ -71,15 +72,21 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run_options(options: argparse.Namespace) -> Options:
-    try:
-        args = json.loads(options.args_json)
-    except ValueError as reason:
-        raise SystemExit(f"--args-json {options.args_json!r} is no JSON ({reason}); give a list") from reason
-    if not isinstance(args, list):
-        raise SystemExit(f"--args-json {options.args_json!r} is no list; give a JSON list")
-    known = {name: getattr(options, name) for name in Options._fields if name != "args"}
+    args = _json("--args-json", options.args_json, list, "list")
+    args_dict = _json("--args-dict-json", options.args_dict_json, dict, "object")
+    known = {name: getattr(options, name) for name in Options._fields if name not in ("args", "args_dict")}
     paths = {name: os.path.abspath(known[name]) for name in ("results", "control", "state")}
-    return Options(**{**known, **paths, "args": args})
+    return Options(**{**known, **paths, "args": args, "args_dict": args_dict})
+
+
+def _json(option: str, text: str, kind: type, name: str) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError as reason:
+        raise SystemExit(f"{option} {text!r} is no JSON ({reason}); give a JSON {name}") from reason
+    if not isinstance(value, kind):
+        raise SystemExit(f"{option} {text!r} is no {name}; give a JSON {name}")
+    return value
 
 
 if __name__ == "__main__":

@@ -119,7 +119,9 @@ def _execute(job: Job, text: bytes) -> None:
 
 
 def _globals(job: Job) -> Dict[str, Any]:
-    names: Dict[str, Any] = {"__name__": "__main__", "__file__": job.control, "job": job, "args": job.args}
+    # A test finds its arguments one by one as well, but never in the place of a name that is ours.
+    names: Dict[str, Any] = dict(job.args_dict, args_dict=job.args_dict, args=job.args)
+    names.update(__name__="__main__", __file__=job.control, job=job)
     names.update(os=os, sys=sys, time=time, re=re, logging=logging, error=error, process=process)
     names.update((name, getattr(error, name)) for name in error.__all__)
     return names

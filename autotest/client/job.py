@@ -18,6 +18,7 @@ class Options(NamedTuple):
     state: str
     tests: Sequence[str] = ()
     args: Sequence[Any] = ()
+    args_dict: Mapping[str, Any] = {}
     user: str = ""
     hostname: str = ""
     tag: str = "default"
@@ -65,6 +66,7 @@ class Job:
         self.autodir = self.clientdir = self.bindir = os.path.dirname(self.test_roots[0])
         self.testdir = self.test_roots[0]
         self.args = list(options.args)
+        self.args_dict = dict(options.args_dict)
         self.user = options.user or _user_name()
         self.hostname = options.hostname
         self.machines = [options.hostname] if options.hostname else []

@@ -3,18 +3,24 @@
 import math
 import os
 import re
-from typing import Dict, List, Mapping, NamedTuple, Optional, Union
+from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Union
 
 from autotest.client import encoding
 
 Value = Union[int, float, str]
 TYPE_TAGS = ("attr", "perf")
-_BLANKS = " \t\n\r\v\f"
 _KEY = r"[A-Za-z0-9_.\-]+"
 _INT = re.compile(r"[0-9]+")
 _FLOAT = re.compile(r"[0-9]+\.[0-9]+")
-_TAGGED = re.compile(r"(.*)\{([A-Za-z0-9_]+)\}", re.DOTALL)
-_MEASURE = re.compile(r"([0-9]+(?:.[0-9]+)?)\+-([0-9]+(?:.[0-9]+)?)")
+_TAGGED = re.compile(rb"(.*)\{(\w+)\}", re.DOTALL)
+_MEASURE = re.compile(rb"(\d+(?:.\d+)?)\+-(\d+(?:.\d+)?)")
+
+#: No measurement has a text of so many characters, and its pattern takes quadratic time.
+_LONGEST_NUMBER = 400
+
+#: What fills the memory is no result: a file of nothing but newlines, or of nothing but keys.
+MOST_ITERATIONS = 100000
+MOST_PAIRS = 100000
 
 
 class Iteration(NamedTuple):
@@ -25,26 +31,38 @@ class Iteration(NamedTuple):
     perf: Dict[str, float]
 
 
-def read(path: str, strict: bool = True, type_tag: Optional[str] = None) -> Dict[str, Value]:
-    """The pairs of a keyval file, or of ``keyval`` in a folder. A missing file holds no pairs.
+def parse(
+    content: bytes, note: Callable[[int, str], None], type_tag: Optional[str] = None, most: int = MOST_PAIRS
+) -> Dict[str, Value]:
+    """The pairs of a keyval file; of two equal keys the last one wins.
 
-    Digits become int, digits with one dot float, all else stays text. With *type_tag* only keys that end in
-    ``{tag}`` count, and lose it. A bad line raises ValueError, or is skipped when not *strict*.
+    Digits become int, digits with one dot float, all else stays text. With *type_tag* only keys that end in ``{tag}``
+    count, and lose it. A line that is no pair is skipped, after ``note(line number, line)``; so is what comes after
+    *most* pairs. Raises ValueError for an unknown tag only.
     """
-    pattern = re.compile("(%s)%s=(.*)" % (_KEY, _suffix_pattern(type_tag)), re.DOTALL)
+    pattern = re.compile(("(%s)%s=(.*)" % (_KEY, _suffix_pattern(type_tag))).encode("ascii"), re.DOTALL)
     pairs: Dict[str, Value] = {}
-    path = _file_of(path)
-    if not os.path.exists(path):
-        return pairs
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as lines:
-        for line in lines:
-            line = line.split("#", 1)[0].rstrip(_BLANKS)
-            found = pattern.fullmatch(line)
-            if found:
-                pairs[found.group(1)] = _typed(found.group(2))
-            elif line and strict:
-                raise ValueError(f"Invalid format line: {line}")
+    for number, line in enumerate(content.split(b"\n"), 1):
+        line = line.partition(b"#")[0].rstrip()
+        found = pattern.fullmatch(line)
+        if found and len(pairs) < most:
+            pairs[found.group(1).decode("ascii")] = _typed(encoding.to_text(found.group(2)))
+        elif line:
+            note(number, encoding.to_text(line))
     return pairs
+
+
+def read(path: str, strict: bool = True, type_tag: Optional[str] = None) -> Dict[str, Value]:
+    """The pairs of a keyval file, or of ``keyval`` in a folder, as in :func:`parse`. A missing file holds no pairs.
+
+    A bad line raises ValueError, or is skipped when not *strict*.
+    """
+
+    def refuse(_: int, line: str) -> None:
+        if strict:
+            raise ValueError(f"Invalid format line: {line}")
+
+    return parse(_content(path), refuse, type_tag)
 
 
 def append(path: str, pairs: Mapping[str, object], type_tag: Optional[str] = None) -> None:
@@ -53,12 +71,15 @@ def append(path: str, pairs: Mapping[str, object], type_tag: Optional[str] = Non
     There is no escaping, so a newline in a value becomes a blank. With *type_tag* every key must already end in
     ``{tag}``. An illegal key or tag raises ValueError; the keys before it are written.
     """
-    key_pattern = re.compile(_KEY + _suffix_pattern(type_tag))
+    lines = _lines(pairs, type_tag)
     with open(_file_of(path), "ab") as keyval:
-        for key in sorted(pairs):
-            if not key_pattern.fullmatch(key):
-                raise ValueError(f"Invalid key: {key}")
-            keyval.write(encoding.to_bytes(_line(key, pairs[key])))
+        for line in lines:
+            keyval.write(line)
+
+
+def render(pairs: Mapping[str, object], type_tag: Optional[str] = None) -> bytes:
+    """What :func:`append` appends. Raises ValueError for an illegal key or tag."""
+    return b"".join(_lines(pairs, type_tag))
 
 
 def write_iteration(path: str, attr: Mapping[str, object], perf: Mapping[str, object]) -> None:
@@ -71,38 +92,42 @@ def write_iteration(path: str, attr: Mapping[str, object], perf: Mapping[str, ob
 
 def read_iterations(path: str) -> List[Iteration]:
     """The iteration blocks of ``results/keyval`` that hold at least one key. Unusable lines are skipped."""
-    path = _file_of(path)
-    if not os.path.exists(path):
-        return []
-    blocks: List[Iteration] = [Iteration(1, {}, {})]
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as lines:
-        for line in lines:
-            line = line.strip()
-            if line:
-                _take(line, blocks[-1])
-            else:
-                blocks.append(Iteration(len(blocks) + 1, {}, {}))
-    return [block for block in blocks if block.attr or block.perf]
+    return [block for block in parse_iterations(_content(path), lambda *_: None) if block.attr or block.perf]
 
 
-def _take(line: str, block: Iteration) -> None:
-    key, equals, text = line.partition("=")
-    tagged = _TAGGED.fullmatch(key)
-    name, kind = tagged.groups() if tagged else (key, "perf")
-    if not equals or kind not in TYPE_TAGS:
-        return
-    if kind == "attr":
-        block.attr[name] = text
-        return
-    measure = _MEASURE.match(text)
-    for suffix, number in zip(("", "_dev"), measure.groups() if measure else (text,)):
-        value = _number(number)
-        if value is not None:
-            block.perf[name + suffix] = value
+def parse_iterations(content: bytes, note: Callable[[int, str], None], most: int = MOST_ITERATIONS) -> List[Iteration]:
+    """The blocks of ``results/keyval``, empty ones included; an unusable line is skipped after ``note(number, line)``.
+
+    After *most* blocks the rest is noted and not read. Never raises.
+    """
+    blocks: List[Iteration] = []
+    attr: Dict[str, str] = {}
+    perf: Dict[str, float] = {}
+    for number, line in enumerate(block_lines(content), 1):
+        if not line and len(blocks) == most:
+            note(number, "and all lines after it")
+            return blocks
+        if not line:
+            blocks.append(Iteration(len(blocks) + 1, attr, perf))
+            attr, perf = {}, {}
+        elif not _take(line, attr, perf):
+            note(number, encoding.to_text(line))
+    if attr or perf:
+        blocks.append(Iteration(len(blocks) + 1, attr, perf))
+    return blocks
 
 
-def _number(text: str) -> Optional[float]:
-    if "_" in text:
+def block_lines(content: bytes) -> Iterator[bytes]:
+    """The lines of ``results/keyval``, stripped; an empty one ends a block."""
+    lines = content.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    return map(bytes.strip, lines)
+
+
+def number_of(text: bytes) -> Optional[float]:
+    """A measurement as Python's float reads it, without its groups of digits; None for what is none."""
+    if b"_" in text or len(text) > _LONGEST_NUMBER:
         return None
     try:
         return float(text)
@@ -110,8 +135,37 @@ def _number(text: str) -> Optional[float]:
         return None
 
 
-def _line(key: str, value: object) -> str:
-    return f"{key}={value}".replace("\n", " ") + "\n"
+def _take(line: bytes, attr: Dict[str, str], perf: Dict[str, float]) -> bool:
+    key, equals, text = line.partition(b"=")
+    tagged = _TAGGED.fullmatch(key)
+    name, kind = tagged.groups() if tagged else (key, b"perf")
+    if equals and kind == b"attr":
+        attr[encoding.to_text(name)] = encoding.to_text(text)
+        return True
+    return bool(equals) and kind == b"perf" and _measure(encoding.to_text(name), text, perf)
+
+
+def _measure(name: str, text: bytes, perf: Dict[str, float]) -> bool:
+    mean = _MEASURE.match(text[:_LONGEST_NUMBER])
+    value = number_of(mean.group(1) if mean else text)
+    deviation = number_of(mean.group(2)) if mean else None
+    if value is None or (mean and deviation is None):
+        return False
+    perf[name] = value
+    if deviation is not None:
+        perf[name + "_dev"] = deviation
+    return True
+
+
+def _lines(pairs: Mapping[str, object], type_tag: Optional[str]) -> Iterator[bytes]:
+    key_pattern = re.compile(_KEY + _suffix_pattern(type_tag))
+    return (_line(key, pairs[key], key_pattern) for key in sorted(pairs))
+
+
+def _line(key: str, value: object, key_pattern: "re.Pattern[str]") -> bytes:
+    if not key_pattern.fullmatch(key):
+        raise ValueError(f"Invalid key: {key}")
+    return encoding.to_bytes(f"{key}={value}".replace("\n", " ") + "\n")
 
 
 def _suffix_pattern(type_tag: Optional[str]) -> str:
@@ -126,13 +180,21 @@ def _file_of(path: str) -> str:
     return os.path.join(path, "keyval") if os.path.isdir(path) else str(path)
 
 
+def _content(path: str) -> bytes:
+    try:
+        with open(_file_of(path), "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
+
+
 def _typed(text: str) -> Value:
     try:
         if _INT.fullmatch(text):
-            return int(text)
+            # Thousands of digits are no number that anybody meant; Python from 3.11 on refuses them.
+            return int(text) if len(text) <= 4000 else text
         if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
             return float(text)
     except ValueError:
-        # int() refuses thousands of digits from Python 3.11 on.
         return text
     return text

@@ -7,10 +7,10 @@ from pathlib import Path
 from playhouse import migrations, schema_diff
 
 from autotest import errors
-from autotest.models import afe, lab, tko
+from autotest.models import afe, lab, suite, tko
 from autotest.models.database import db
 
-MODELS = (*lab.TABLES, *afe.TABLES, *tko.TABLES)
+MODELS = (*lab.TABLES, *afe.TABLES, *suite.TABLES, *tko.TABLES)
 _FOLDER = Path(__file__).parent / "migrations"
 
 

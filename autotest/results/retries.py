@@ -23,12 +23,13 @@ def job_id_of(value: object) -> int | None:
 def invalidate(job: tko.TkoJob) -> None:
     """Let *job* take the place of the job it retries, and the retry of *job*, if that was stored first, take its place.
 
-    A retry whose original left no results is told and otherwise changes nothing.
+    A retry whose original left no results is told and otherwise changes nothing, and neither does one that was aborted
+    before it came to its end: then the original's results are what is known.
     """
     keyval = tko.TkoJobKeyval
     own = keyval.get_or_none(keyval.job == job.job_idx, keyval.key == KEY)
     original = job_id_of(own.value) if own else None
-    if original is not None and original != job.afe_job_id:
+    if original is not None and original != job.afe_job_id and not _was_aborted(job):
         replaced = list(tko.TkoJob.select().where(tko.TkoJob.afe_job_id == original))
         if not replaced:
             log.warning("%s retries job %d, which has no results; nothing is invalidated", job.tag, original)
@@ -40,7 +41,13 @@ def invalidate(job: tko.TkoJob) -> None:
             .join(keyval)
             .where(keyval.key == KEY, keyval.value == str(job.afe_job_id), tko.TkoJob.job_idx != job.job_idx)
         ):
-            _replace(job, later)
+            if not _was_aborted(later):
+                _replace(job, later)
+
+
+def _was_aborted(job: tko.TkoJob) -> bool:
+    keyval = tko.TkoJobKeyval
+    return bool(keyval.select().where(keyval.job == job.job_idx, keyval.key == "aborted_by").exists())
 
 
 def _replace(old: tko.TkoJob, new: tko.TkoJob) -> None:

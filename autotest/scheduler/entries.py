@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
-from peewee import fn
+from peewee import Value, fn
 
 from autotest import errors, states
 from autotest.models import rows
@@ -253,6 +253,24 @@ def wanted(entry: HostQueueEntry) -> set[str]:
     return {name for (name,) in _WANTED.rows(entry.job_id, entry.meta_host_id)}
 
 
+class Asked(NamedTuple):
+    """What a claim has to know of an entry's job: labels *wanted*, hosts *refused* that it may not take (again), and
+    its owner's id and access level: None and 0 where he has no row."""
+
+    wanted: frozenset[str]
+    refused: frozenset[int]
+    owner_id: int | None
+    access_level: int
+
+
+def asked(entry: HostQueueEntry) -> Asked:
+    """What a claim has to know of the entry's job, in one query."""
+    found = _ASKED.rows(entry.job_id, entry.meta_host_id, entry.job.owner or "")
+    owner_id, access_level = next(((number, level) for what, number, level, _ in found if what == _OWNER), (None, 0))
+    wanted = frozenset(name for what, _, _, name in found if what == _LABEL)
+    return Asked(wanted, frozenset(number for what, number, _, _ in found if what == _HOST), owner_id, access_level)
+
+
 def queued_wake(entry: HostQueueEntry) -> Wake:
     """The wake of a queued entry."""
     bound = entry.meta_host_id is None
@@ -299,21 +317,23 @@ def waiting_of(job_id: int, key: str) -> list[HostQueueEntry]:
 def waiting(key: str, page: int = 100) -> Iterator[HostQueueEntry]:
     """The entries that wait in the queue *key*, in order of service, with as much of them and of their jobs as a claim
     needs. Read from the index, since mostly the first one is served, in pages that grow from one row to *page*."""
-    rung = highest_priority(key)
     size = 1
-    while rung is not None:
-        after = 0
-        while True:
+    read = _HEAD.rows(key, _ABOVE_ALL)
+    while read:
+        yield from (_in_line(key, *row) for row in read)
+        after, rung = read[-1][:2]
+        if len(read) == size:
+            size = min(8 * size, page)
             read = _LINE.rows(key, rung, after, size)
-            yield from (_in_line(key, rung, *row) for row in read)
-            if len(read) < size:
-                break
-            after, size = read[-1][0], min(8 * size, page)
-        rung = highest_priority(key, rung)
+        else:
+            read = []
+        if not read:
+            size = 1
+            read = _HEAD.rows(key, rung)
 
 
 def _in_line(
-    key: str, priority: int, entry_id: int, meta_host: int | None, job_id: int, owner: str, name: str, run_verify: bool
+    key: str, entry_id: int, priority: int, meta_host: int | None, job_id: int, owner: str, name: str, run_verify: bool
 ) -> HostQueueEntry:
     job = Job(id=job_id, owner=owner, name=name, priority=priority, run_verify=bool(run_verify))
     return HostQueueEntry(id=entry_id, job=job, meta_host=meta_host, queue_key=key, priority=priority)
@@ -339,13 +359,45 @@ _HIGHEST = Prepared(
     )
 )
 _SOME = Prepared(lambda key, most: HostQueueEntry.select(HostQueueEntry.id).where(_waiting_in(key)).limit(most))
+_IN_LINE = HostQueueEntry.select(
+    HostQueueEntry.id, HostQueueEntry.priority, HostQueueEntry.meta_host, Job.id, Job.owner, Job.name, Job.run_verify
+).join(Job)
 _LINE = Prepared(
     lambda key, priority, after, size: (
-        HostQueueEntry.select(HostQueueEntry.id, HostQueueEntry.meta_host, Job.id, Job.owner, Job.name, Job.run_verify)
-        .join(Job)
-        .where(_waiting_in(key), HostQueueEntry.priority == priority, HostQueueEntry.id > after)
+        _IN_LINE.where(_waiting_in(key), HostQueueEntry.priority == priority, HostQueueEntry.id > after)
         .order_by(HostQueueEntry.id)
         .limit(size)
+    )
+)
+
+
+def _head(key: Any, below: Any) -> Any:
+    """A query for the first entry of the highest priority under *below* in the queue *key*."""
+    other = HostQueueEntry.alias()
+    highest = other.select(fn.MAX(other.priority)).where(
+        other.status == EntryStatus.QUEUED.value,
+        other.active == False,  # noqa: E712 - an SQL expression
+        other.queue_key == key,
+        other.priority < below,
+    )
+    return _IN_LINE.where(_waiting_in(key), HostQueueEntry.priority == highest).order_by(HostQueueEntry.id).limit(1)
+
+
+_HEAD = Prepared(_head)
+_LABEL, _HOST, _OWNER = 0, 1, 2
+_NOTHING = Value(0), Value(0)
+_ASKED = Prepared(
+    lambda job_id, meta_host, owner: (
+        Label.select(Value(_LABEL), *_NOTHING, Label.name)
+        .join(JobDependencyLabel)
+        .where(JobDependencyLabel.job == job_id)
+        .union_all(Label.select(Value(_LABEL), *_NOTHING, Label.name).where(Label.id == meta_host))
+        .union_all(
+            IneligibleHostQueue.select(Value(_HOST), IneligibleHostQueue.host, Value(0), Value("")).where(
+                IneligibleHostQueue.job == job_id
+            )
+        )
+        .union_all(User.select(Value(_OWNER), User.id, User.access_level, Value("")).where(User.login == owner))
     )
 )
 _WANTED = Prepared(

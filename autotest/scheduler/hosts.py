@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import json
 import re
 from collections.abc import Collection, Iterable
 from typing import Any
+
+from peewee import fn
 
 from autotest import errors
 from autotest.host_info import HostInfo
@@ -20,7 +23,7 @@ from autotest.models.afe import (
     Label,
     SpecialTask,
 )
-from autotest.models.database import held, retried, transaction, utc_now
+from autotest.models.database import held, is_sqlite, retried, transaction, utc_now
 from autotest.models.lab import Lab, Lease
 from autotest.models.prepared import Prepared
 from autotest.scheduler import entries, labels, users, wakes
@@ -211,9 +214,36 @@ def free(lab_id: int, queue: Queue | None = None) -> list[Candidate]:
         rows = _FREE.rows(lab_id, sorted(queue.labels))
     else:
         rows = _FREE_BY_NAME.rows(lab_id, sorted(queue.labels), queue.host_id)
-    carried = labels.of_hosts([host_id for host_id, _ in rows])
-    found = [Candidate(host_id, hostname, carried.get(host_id, frozenset())) for host_id, hostname in rows]
+    found = _candidates(rows)
     return found if queue is None else [host for host in found if queue.accepts(host.host_id, host.labels)]
+
+
+def alive(lab_id: int) -> list[Candidate]:
+    """Hosts of the lab that will come back to the queues: neither locked nor broken."""
+    return _candidates(_ALIVE.rows(lab_id))
+
+
+def _candidates(found: list[tuple[int, str, int, str | None]]) -> list[Candidate]:
+    """Candidates from rows of _candidate_columns. Labs have many hosts of few kinds: each kind is put together once."""
+    listed = {text: json.loads(text) for *_, text in found if text}
+    ids = sorted({label_id for kind in listed.values() for label_id in kind})
+    named = {label_id: (name, bool(is_rare)) for label_id, name, is_rare in (_LABELS.rows(ids) if ids else [])}
+    kinds: dict[str | None, tuple[frozenset[str], frozenset[str]]] = {}
+    for text, kind in listed.items():
+        carried = [named[label_id] for label_id in kind if label_id in named]
+        kinds[text] = frozenset(name for name, _ in carried), frozenset(name for name, is_rare in carried if is_rare)
+    bare = frozenset[str](), frozenset[str]()
+    return [
+        Candidate(host_id, hostname, *kinds.get(text, bare), protection)
+        for host_id, hostname, protection, text in found
+    ]
+
+
+def _candidate_columns() -> tuple[Any, ...]:
+    """What a claim has to know of a host, in one row; the ids of its labels are a JSON list."""
+    listed = fn.JSON_GROUP_ARRAY if is_sqlite() else fn.JSON_ARRAYAGG
+    carried = HostLabel.select(listed(HostLabel.label)).where(HostLabel.host == Host.id)
+    return Host.id, Host.hostname, Host.protection, carried
 
 
 def _free(lab_id: Any, names: Iterable[Any]) -> Any:
@@ -225,7 +255,7 @@ def _free(lab_id: Any, names: Iterable[Any]) -> Any:
         SpecialTask.is_complete == False,  # noqa: E712 - an SQL expression
     )
     query = (
-        Host.select(Host.id, Host.hostname)
+        Host.select(*_candidate_columns())
         .join(Lab)
         .where(
             Host.lab == lab_id,
@@ -242,7 +272,21 @@ def _free(lab_id: Any, names: Iterable[Any]) -> Any:
     return query
 
 
+_LABELS = Prepared(
+    lambda ids: Label.select(Label.id, Label.name, Label.only_if_needed).where(
+        Label.id.in_(ids),
+        Label.invalid == False,  # noqa: E712 - an SQL expression
+    )
+)
 _FREE = Prepared(_free)
+_ALIVE = Prepared(
+    lambda lab: Host.select(*_candidate_columns()).where(
+        Host.lab == lab,
+        Host.locked == False,  # noqa: E712 - an SQL expression
+        Host.invalid == False,  # noqa: E712
+        Host.status != HostStatus.REPAIR_FAILED.value,
+    )
+)
 _FREE_BY_NAME = Prepared(lambda lab_id, names, host_id: _free(lab_id, names).where(Host.id == host_id))
 
 

@@ -69,20 +69,43 @@ def claim(lab: Lab, key: str, now: datetime.datetime, due_in: datetime.timedelta
     entry that free hosts may serve (ACL, ineligible rows and only_if_needed labels decide here). A suite that holds as
     many machines as it may is passed over.
     """
-    with transaction():
-        is_served = _serves(lab)
-        busy = labels.busy_queues()
-        lines = labels.family_of(key, busy)
-        heads = {queue.key: _Line(queue) for queue in lines}
-        empty = [key for key, line in heads.items() if line.first is None]
-        if empty:
-            labels.mark_idle(empty)
-        waiting = [line for line in heads.values() if line.first is not None]
-        if not waiting:
-            return Claim(Found.NO_ENTRY)
-        if not is_served:
-            return Claim(Found.NO_HOST)
-        return _serve(lab, waiting, busy, now, now + due_in)
+    unfit: set[tuple[int, int]] = set()
+    while True:
+        try:
+            with transaction():
+                return _claim(lab, key, now, due_in, unfit)
+        except _Leased as problem:
+            # The schema keeps promise 2: another claim has this host.
+            unfit.add((problem.entry_id, problem.host_id))
+
+
+class _Leased(Exception):
+    """The host that was chosen for an entry, or the entry itself, has an open lease."""
+
+    def __init__(self, entry_id: int, host_id: int):
+        super().__init__(entry_id, host_id)
+        self.entry_id = entry_id
+        self.host_id = host_id
+
+
+def _claim(
+    lab: Lab, key: str, now: datetime.datetime, due_in: datetime.timedelta, unfit: Collection[tuple[int, int]]
+) -> Claim:
+    """What claim does in its transaction. *unfit* are pairs of entry and host that are not to be tried (again). Raises
+    _Leased when the transaction has to begin anew."""
+    is_served = _serves(lab)
+    busy = labels.busy_queues()
+    lines = labels.family_of(key, busy)
+    heads = {queue.key: _Line(queue) for queue in lines}
+    empty = [key for key, line in heads.items() if line.first is None]
+    if empty:
+        labels.mark_idle(empty)
+    waiting = [line for line in heads.values() if line.first is not None]
+    if not waiting:
+        return Claim(Found.NO_ENTRY)
+    if not is_served:
+        return Claim(Found.NO_HOST)
+    return _serve(lab, waiting, busy, now, now + due_in, unfit)
 
 
 class _Line:
@@ -111,7 +134,12 @@ def _serves(lab: Lab) -> bool:
 
 
 def _serve(
-    lab: Lab, lines: list[_Line], busy: Sequence[Queue], now: datetime.datetime, due_at: datetime.datetime
+    lab: Lab,
+    lines: list[_Line],
+    busy: Sequence[Queue],
+    now: datetime.datetime,
+    due_at: datetime.datetime,
+    unfit: Collection[tuple[int, int]],
 ) -> Claim:
     """Leases for the first entry of the *lines*, all of one family, that free hosts of *lab* may serve."""
     own = {line.queue.suite_id for line in lines if line.queue.suite_id is not None}
@@ -126,19 +154,19 @@ def _serve(
     others = [queue for queue in busy if queue.family != lines[0].queue.family]
     host_ids = [host.host_id for host in free]
     allowed: dict[str, set[int]] = {}
-    refused: dict[int, set[int]] = {}
+    asked: dict[int, entries.Asked] = {}
     for _, queue, entry in heapq.merge(*(line.turns(quotas) for line in open_lines), key=operator.itemgetter(0)):
-        owner = entry.job.owner or ""
-        if owner not in allowed:
-            allowed[owner] = users.may_use(owner, host_ids)
-        if entry.job_id in refused and queue.size > 1:
+        if entry.job_id in asked and queue.size > 1:
             # Its group was looked at already.
             continue
-        if entry.job_id not in refused:
-            refused[entry.job_id] = turns.refused(entry, queue)
-        usable = allowed[owner] - refused[entry.job_id]
-        fitting = [host for host in free if host.host_id in usable]
-        claim = _assign_best(lab, queue, entry, fitting, others, due_at) if len(fitting) >= queue.size else None
+        if entry.job_id not in asked:
+            asked[entry.job_id] = entries.asked(entry)
+        facts, owner = asked[entry.job_id], entry.job.owner or ""
+        if owner not in allowed:
+            allowed[owner] = users.may_use_as(facts.owner_id, facts.access_level, host_ids)
+        usable = allowed[owner] - (facts.refused if queue.host_id is None else frozenset())
+        fitting = [host for host in free if host.host_id in usable and (entry.id, host.host_id) not in unfit]
+        claim = _assign_best(lab, queue, entry, facts, fitting, others, due_at) if len(fitting) >= queue.size else None
         if claim is not None:
             return claim
     return Claim(Found.NO_HOST)
@@ -148,43 +176,42 @@ def _assign_best(
     lab: Lab,
     queue: Queue,
     entry: HostQueueEntry,
+    asked: entries.Asked,
     fitting: list[Candidate],
     others: Sequence[Queue],
     due_at: datetime.datetime,
 ) -> Claim | None:
-    wanted = entries.wanted(entry)
     if queue.size > 1:
-        return _assign_group(lab, queue, entry, fitting, others, wanted, due_at)
-    while (host := matching.choose(fitting, labels.versions(wanted), others)) is not None:
-        try:
-            with transaction():
-                lease = _assign(lab, entry, host, wanted, due_at)
-            if lease is None:
-                return None
-            wake = entry_wake(lab.name, lease.id, Step(lease.step), entry.job, host.hostname)
-            return Claim(Found.GRANTED, lease.id, (host.host_id,), (wake,))
-        except peewee.IntegrityError:
-            # The schema keeps promise 2: another claim has this host.
-            fitting.remove(host)
-    return None
+        return _assign_group(lab, queue, entry, asked, fitting, others, due_at)
+    host = matching.choose(fitting, labels.versions(asked.wanted), others)
+    if host is None:
+        return None
+    try:
+        lease = _assign(lab, entry, host, asked, due_at)
+    except peewee.IntegrityError as problem:
+        raise _Leased(entry.id, host.host_id) from problem
+    if lease is None:
+        return None
+    wake = entry_wake(lab.name, lease.id, Step(lease.step), entry.job, host.hostname)
+    return Claim(Found.GRANTED, lease.id, (host.host_id,), (wake,))
 
 
 def _assign_group(
     lab: Lab,
     queue: Queue,
     first: HostQueueEntry,
+    asked: entries.Asked,
     fitting: list[Candidate],
     others: Sequence[Queue],
-    wanted: set[str],
     due_at: datetime.datetime,
 ) -> Claim | None:
     """All the hosts that a group of the first entry's job needs, or none."""
-    pairs = _pairs(queue, entries.waiting_of(first.job_id, queue.key), fitting, labels.versions(wanted), others)
+    pairs = _pairs(queue, entries.waiting_of(first.job_id, queue.key), fitting, labels.versions(asked.wanted), others)
     if len(pairs) < queue.size:
         return None
     try:
         with transaction():
-            granted = [_assign(lab, entry, host, wanted, due_at, together=True) for entry, host in pairs]
+            granted = [_assign(lab, entry, host, asked, due_at, together=True) for entry, host in pairs]
             leased = [lease for lease in granted if lease is not None]
             if len(leased) < queue.size:
                 raise _PartlyGone
@@ -311,7 +338,7 @@ def _assign(
     lab: Lab,
     entry: HostQueueEntry,
     host: Candidate,
-    wanted: set[str],
+    asked: entries.Asked,
     due_at: datetime.datetime,
     together: bool = False,
 ) -> Lease | None:
@@ -319,10 +346,10 @@ def _assign(
     if not _TAKE.changed(entry.id, host.host_id):
         return None
     _REFUSE.inserted(entry.job_id, host.host_id)
-    kind = first_task(entry, host, wanted)
+    kind = first_task(entry, host, asked.wanted)
     task_id = None
     if kind is not None:
-        requested_by = users.id_of(entry.job.owner)
+        requested_by = asked.owner_id if asked.owner_id is not None else users.named(entry.job.owner).id
         task_id = _ORDER.inserted(host.host_id, kind.value, entry.id, requested_by, utc_now())
     else:
         entries.advance(entry.id, EntryStatus.QUEUED, EntryStatus.PENDING)
@@ -334,7 +361,7 @@ def _assign(
     return grant(lab, host.host_id, entry.id, task_id, STEP_OF[kind] if kind else Step.RUN_TEST, due_at)
 
 
-def first_task(entry: HostQueueEntry, host: Candidate, wanted: set[str]) -> TaskKind | None:
+def first_task(entry: HostQueueEntry, host: Candidate, wanted: frozenset[str]) -> TaskKind | None:
     """What is done to the host before the entry, which wants these labels, may run on it (section 2.5, without the
     tasks of the lab issue)."""
     missing = labels.versions(wanted) - host.labels
@@ -342,8 +369,7 @@ def first_task(entry: HostQueueEntry, host: Candidate, wanted: set[str]) -> Task
         return TaskKind.PROVISION
     if not entry.job.run_verify:
         return None
-    (protection,) = _PROTECTION.row(host.host_id) or (Protection.NO_PROTECTION,)
-    return None if protection == Protection.DO_NOT_VERIFY else TaskKind.VERIFY
+    return None if host.protection == Protection.DO_NOT_VERIFY else TaskKind.VERIFY
 
 
 _SERVED = Prepared(
@@ -365,7 +391,6 @@ _TASKS = Prepared(
         )
     )
 )
-_PROTECTION = Prepared(lambda host_id: Host.select(Host.protection).where(Host.id == host_id))
 _REFUSE = Prepared(lambda job, host: IneligibleHostQueue.insert(job=job, host=host).on_conflict_ignore())
 _TAKE = Prepared(
     lambda entry_id, host: HostQueueEntry.update(host=host, active=True, reason="").where(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from autotest.host_info import natural_order
 from autotest.scheduler.labels import Queue
+from autotest.states import Protection
 
 
 class Candidate(NamedTuple):
@@ -16,6 +17,9 @@ class Candidate(NamedTuple):
     host_id: int
     hostname: str
     labels: frozenset[str]
+    #: Those of its labels that it serves only for entries that ask for them (only_if_needed).
+    rare: frozenset[str] = frozenset()
+    protection: int = Protection.NO_PROTECTION
 
 
 def choose(

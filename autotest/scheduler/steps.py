@@ -29,13 +29,15 @@ from autotest.states import ControlType, EntryStatus, HostStatus, Protection, St
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """One step that may begin: *folder* (below the results root) gets *job_file* and *keyvals*."""
+    """One step that may begin: *folder* (below the results root) gets *job_file* and *keyvals*; the tests of *build*,
+    if it names one, have to be here first."""
 
     token: int
     step: Step
     folder: Path
     job_file: JobFile
     keyvals: dict[str, str | int]
+    build: str = ""
 
 
 class Ended(NamedTuple):
@@ -187,6 +189,7 @@ def _begin_run(
     job = rows.get(Job, entry.job_id)
     keyvals = dict(_KEYVALS.rows(job.id))
     test_args = suite_request.test_args(job)
+    build = _build(keyvals)
     job_file = JobFile(
         step=Step.RUN_TEST,
         hosts=(info, *(hosts.info(mate.host) for mate in group[1:])),
@@ -197,7 +200,7 @@ def _begin_run(
         control_type="server" if job.control_type == ControlType.SERVER else "client",
         arguments=tuple(f"{key}={value}" for key, value in test_args.items()),
         args_dict=test_args,
-        test_roots=_test_roots(keyvals, settings),
+        test_roots=_test_roots(keyvals, build, settings),
         job_labels=tuple(sorted(entries.wanted(entry))),
         name=job.name or "",
         user=job.owner or "",
@@ -214,18 +217,23 @@ def _begin_run(
         "status_version": 1,
         **({"parent_job_id": job.parent_job_id} if job.parent_job_id is not None else {}),
     }
-    return Work(lease.id, Step.RUN_TEST, run_folder(job, lease.id), job_file, written)
+    return Work(lease.id, Step.RUN_TEST, run_folder(job, lease.id), job_file, written, build)
 
 
 _KEYVALS = Prepared(lambda job: JobKeyval.select(JobKeyval.key, JobKeyval.value).where(JobKeyval.job == job))
 
 
-def _test_roots(keyvals: Mapping[str, str], settings: Settings) -> tuple[str, ...]:
+def _build(keyvals: Mapping[str, str]) -> str:
+    """The staged build whose tests the control file calls; '' for those of the installation itself, and for none."""
+    build = keyvals.get("test_source_build") or keyvals.get("build", "")
+    return build if keyvals.get("run_prod_code") != "True" and builds.is_name(build) else ""
+
+
+def _test_roots(keyvals: Mapping[str, str], build: str, settings: Settings) -> tuple[str, ...]:
     """Where the tests lie that the control file calls."""
     if keyvals.get("run_prod_code") == "True":
         return (str(Path(settings.prod_tree).expanduser().absolute() / "control"),)
-    build = keyvals.get("test_source_build") or keyvals.get("build", "")
-    return (str(settings.builds_dir / build / "control"),) if builds.is_name(build) else ()
+    return (str(settings.builds_dir / build / "control"),) if build else ()
 
 
 def _group(lease: Lease, entry: HostQueueEntry, host: Host) -> list[Member]:

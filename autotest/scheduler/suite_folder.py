@@ -11,17 +11,24 @@ import datetime
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from peewee import chunked, fn
+
 from autotest.client import keyval
 from autotest.client.status_log import StatusEntry
-from autotest.models.afe import HostQueueEntry, Job, JobKeyval
-from autotest.models.tko import Status, TestResult, TkoJob
+from autotest.models.afe import Job, JobKeyval
+from autotest.models.suite import Bug, BugReport
+from autotest.scheduler import suite_request, suite_results
+from autotest.scheduler.suite_results import Result
 from autotest.states import Outcome
 
 _SCHEDULED = "scheduled.json"
+_NO_KEY = re.compile(r"[^A-Za-z0-9_.\-]")
+_ROWS = 500
 
 
 class Skipped(NamedTuple):
@@ -34,24 +41,17 @@ class Skipped(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Scheduled:
-    """What the suite decided when it ran; *children* are (test name, job id). *began* in epoch seconds."""
+    """What the suite decided when it ran; *children* are (test name, job id), *notes* are for people.
+
+    *began* in epoch seconds. *read_at* is when the control files were read, as ``%Y-%m-%d %H:%M:%S`` in UTC.
+    """
 
     suite: str
     began: int
     skipped: tuple[Skipped, ...]
     children: tuple[tuple[str, int], ...]
-
-
-class Result(NamedTuple):
-    """One test of one child as TKO holds it. Times in epoch seconds."""
-
-    name: str
-    subdir: str
-    status: str
-    reason: str
-    started: int | None
-    finished: int | None
-    job_tag: str
+    notes: tuple[str, ...] = ()
+    read_at: str = ""
 
 
 def place(results_dir: Path, job: Job) -> Path:
@@ -74,9 +74,20 @@ def finish(folder: Path, job: Job, now: datetime.datetime, exit_status: int = 0)
     except (OSError, ValueError, KeyError, TypeError) as problem:
         scheduled = _from_rows(job, now, f"{folder / _SCHEDULED} was lost: {problem}")
         begin(folder, job, scheduled)
-    results = list(_results(scheduled))
+    retries = [child for child in _children(job) if child not in scheduled.children]
+    scheduled = dataclasses.replace(scheduled, children=(*scheduled.children, *retries))
+    results = list(suite_results.of_jobs([job_id for _, job_id in scheduled.children]))
     _compose(folder, job, scheduled, results, int(now.timestamp()))
     _write(folder / ".autoserv_execute", f"{os.getpid()}\n{exit_status << 8}\n0\n")
+
+
+def note_bugs(folder: Path, job: Job) -> None:
+    """Add to a finished folder what the bug tracker called the bugs meanwhile."""
+    if (folder / "keyval").is_file():
+        known = keyval.read(str(folder), strict=False)
+        found = _bugs([job_id for _, job_id in _children(job)])
+        fresh = {key: value for key, value in found.items() if str(known.get(key)) != str(value)}
+        keyval.append(str(folder), fresh)
 
 
 def _scheduled(folder: Path) -> Scheduled:
@@ -86,20 +97,32 @@ def _scheduled(folder: Path) -> Scheduled:
         data["began"],
         tuple(Skipped(*each) for each in data["skipped"]),
         tuple((name, job_id) for name, job_id in data["children"]),
+        tuple(data["notes"]),
+        data["read_at"],
     )
 
 
 def _from_rows(job: Job, now: datetime.datetime, reason: str) -> Scheduled:
-    children = tuple(
-        ((child.name or "").rsplit("/", 1)[-1], child.id) for child in Job.select().where(Job.parent_job == job.id)
-    )
-    suite = JobKeyval.get_or_none(JobKeyval.job == job.id, JobKeyval.key == "suite")
-    name = suite.value if suite is not None else job.name or ""
-    return Scheduled(name, int(now.timestamp()), (Skipped(name, Outcome.WARN.value, reason),), children)
+    name = _suite_name(job)
+    lost = Skipped(name, Outcome.WARN.value, reason)
+    return Scheduled(name, int(now.timestamp()), (lost,), tuple(_children(job)))
 
 
-def _compose(folder: Path, job: Job, scheduled: Scheduled, results: list[Result], finished: int | None) -> None:
+def _suite_name(job: Job) -> str:
+    spec = suite_request.spec_of(job.id)
+    return spec.name if spec is not None else job.name or ""
+
+
+def _children(job: Job) -> list[tuple[str, int]]:
+    """(test name, job id) of every child, retries included, in order of creation."""
+    before = f"/{_suite_name(job)}/"
+    rows = Job.select(Job.name, Job.id).where(Job.parent_job == job.id).order_by(Job.id).tuples()
+    return [((name or "").partition(before)[2] or name or "", job_id) for name, job_id in rows]
+
+
+def _compose(folder: Path, job: Job, scheduled: Scheduled, results: Sequence[Result], finished: int | None) -> None:
     lines = [_entry("INFO", "", f"Start {scheduled.suite}", "", scheduled.began).render()]
+    lines += [_entry("INFO", "", "", note, scheduled.began).render() for note in scheduled.notes]
     for skipped in scheduled.skipped:
         lines += _triple("", skipped.operation, skipped.status, skipped.reason, scheduled.began, scheduled.began)
     for result in results:
@@ -109,6 +132,15 @@ def _compose(folder: Path, job: Job, scheduled: Scheduled, results: list[Result]
     # The file is composed beside its place, since keyval.append only appends.
     scratch = folder / ".keyval.new"
     scratch.unlink(missing_ok=True)
+    for pairs in _keyvals(job, scheduled, results, finished):
+        keyval.append(str(scratch), pairs)
+    scratch.replace(folder / "keyval")
+
+
+def _keyvals(
+    job: Job, scheduled: Scheduled, results: Sequence[Result], finished: int | None
+) -> Iterable[dict[str, object]]:
+    """The pairs of the keyval file, in the order in which they are written: later ones win."""
     pairs: dict[str, object] = dict(
         JobKeyval.select(JobKeyval.key, JobKeyval.value).where(JobKeyval.job == job.id).tuples()
     )
@@ -121,49 +153,36 @@ def _compose(folder: Path, job: Job, scheduled: Scheduled, results: list[Result]
         "scheduled_test_count": len(scheduled.children),
         "scheduled_test_names": repr([name for name, _ in scheduled.children]),
     }
+    if scheduled.read_at:
+        pairs["artifact_finished_time"] = scheduled.read_at
     if finished is not None:
         pairs["job_finished"] = finished
-    keyval.append(str(scratch), {key: _one_line(value).replace("#", " ") for key, value in pairs.items()})
-    owner = job.owner or ""
-    keyval.append(str(scratch), {_hashed(name): f"{job_id}-{owner}" for name, job_id in scheduled.children})
-    keyval.append(str(scratch), {_hashed(result.name): result.job_tag.partition("/")[0] for result in results})
-    scratch.replace(folder / "keyval")
+    yield {key: _one_line(value).replace("#", " ") for key, value in pairs.items()}
+    yield {_hashed(name): f"{job_id}-{job.owner or ''}" for name, job_id in scheduled.children}
+    yield {_hashed(result.name): result.job_tag for result in results if result.job_tag}
+    if finished is not None:
+        yield _bugs([job_id for _, job_id in scheduled.children])
+
+
+def _bugs(job_ids: Sequence[int]) -> dict[str, object]:
+    """``<job id>_<test>-Bug_Id`` and ``-Bug_Count`` of each result that a bug was reported for (section 4.5)."""
+    found: dict[str, object] = {}
+    for some in chunked(job_ids, _ROWS):
+        reports = list(BugReport.select(BugReport, Bug).join(Bug).where(BugReport.job.in_(some)).order_by(BugReport.id))
+        bugs = {report.bug_id for report in reports}
+        counted = BugReport.select(BugReport.bug, fn.COUNT(BugReport.id)).where(BugReport.bug.in_(list(bugs)))
+        count = dict(counted.group_by(BugReport.bug).tuples())
+        for report in reports:
+            key = _NO_KEY.sub("_", f"{report.job_id}_{report.test}")
+            found[f"{key}-Bug_Count"] = count[report.bug_id]
+            if report.bug.tracker_id:
+                found[f"{key}-Bug_Id"] = _one_line(report.bug.tracker_id).replace("#", " ").strip()
+    return found
 
 
 def _hashed(name: str) -> str:
     """The keyval key under which a test's job is found (section 4.5). Not for security."""
     return hashlib.md5(name.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
-
-
-def _results(scheduled: Scheduled) -> Iterator[Result]:
-    for name, job_id in scheduled.children:
-        rows = [
-            Result(
-                row.test or "",
-                row.subdir or "",
-                row.status.word,
-                row.reason or "",
-                row.started_time and int(row.started_time.timestamp()),
-                row.finished_time and int(row.finished_time.timestamp()),
-                row.job.tag or "",
-            )
-            for row in TestResult.select(TestResult, Status, TkoJob)
-            .join(Status)
-            .switch(TestResult)
-            .join(TkoJob)
-            .where(TkoJob.afe_job_id == job_id, TestResult.invalid == False)  # noqa: E712 - an SQL expression
-            .order_by(TestResult.test_idx)
-        ]
-        tests = [row for row in rows if not row.name.startswith(("SERVER_JOB", "CLIENT_JOB"))]
-        yield from (row._replace(subdir="/".join(filter(None, (row.job_tag, row.subdir)))) for row in tests)
-        if any(row.status != Outcome.GOOD.value for row in tests):
-            continue
-        jobs = [row for row in rows if row not in tests and row.status != Outcome.GOOD.value]
-        yield from (row._replace(name=f"{name}_{row.name}", subdir=row.job_tag) for row in jobs)
-        entry = HostQueueEntry.get(HostQueueEntry.job == job_id)
-        if not rows and entry.complete:
-            reason = entry.reason or "Timed out, did not run."
-            yield Result(name, "", Outcome.ABORT.value, reason, None, None, f"{job_id}-{entry.job.owner}")
 
 
 def _triple(subdir: str, operation: str, status: str, reason: str, began: int, finished: int) -> list[str]:

@@ -12,14 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from autotest.models import rows
-from autotest.models.afe import Host, HostQueueEntry, IneligibleHostQueue, Job, Label
+from autotest.models.afe import HostQueueEntry, IneligibleHostQueue, Job
 from autotest.models.lab import Lab
 from autotest.models.prepared import Prepared
 from autotest.scheduler import entries, hosts, labels, matching, users
 from autotest.scheduler.labels import Queue
 from autotest.scheduler.matching import Candidate
 from autotest.scheduler.quotas import Quota
-from autotest.states import EntryStatus, HostStatus
+from autotest.states import EntryStatus
 
 #: A group that waited so long keeps hosts for itself.
 PATIENCE = datetime.timedelta(minutes=1)
@@ -52,8 +52,7 @@ def candidates(
         return fitting
     named = {each.host_id for each in busy if each.family != queue.family}
     spoken_for = _spoken_for([host for host in fitting if host.host_id in named])
-    rare = {name for (name,) in _RARE.rows()}
-    free = [host for host in fitting if host.host_id not in spoken_for and not (host.labels & rare) - queue.labels]
+    free = [host for host in fitting if host.host_id not in spoken_for and host.rare <= queue.labels]
     away = kept(lab, queue, busy, quotas, now)
     return [host for host in free if host.host_id not in away]
 
@@ -133,18 +132,14 @@ def _is_overdue(lab: Lab, entry: HostQueueEntry, queue: Queue, now: datetime.dat
     while it could not get all that it needs."""
     if rows.get(Job, entry.job_id).created_on > now - PATIENCE:
         return False
-    ids = [host_id for (host_id,) in _ALIVE.rows(lab.id)]
-    carried = labels.of_hosts(ids)
-    alive = [Candidate(host_id, "", carried.get(host_id, frozenset())) for host_id in ids]
-    return len(_fitting(entry, queue, alive)) >= queue.size
+    return len(_fitting(entry, queue, hosts.alive(lab.id))) >= queue.size
 
 
 def _fitting(entry: HostQueueEntry, queue: Queue, among: Iterable[Candidate]) -> frozenset[int]:
     """Ids of the hosts that the queue accepts and its next entry may have."""
     accepted = [host for host in among if queue.accepts(host.host_id, host.labels)]
     if queue.host_id is None:
-        rare = {name for (name,) in _RARE.rows()}
-        accepted = [host for host in accepted if not (host.labels & rare) - queue.labels]
+        accepted = [host for host in accepted if host.rare <= queue.labels]
     return frozenset(usable(entry, queue, accepted)) if accepted else frozenset()
 
 
@@ -175,15 +170,6 @@ def _spoken_for(free: list[Candidate]) -> set[int]:
     return found
 
 
-_RARE = Prepared(lambda: Label.select(Label.name).where(Label.only_if_needed == True))  # noqa: E712
 _REFUSED = Prepared(
     lambda job: IneligibleHostQueue.select(IneligibleHostQueue.host).where(IneligibleHostQueue.job == job)
-)
-_ALIVE = Prepared(
-    lambda lab: Host.select(Host.id).where(
-        Host.lab == lab,
-        Host.locked == False,  # noqa: E712 - an SQL expression
-        Host.invalid == False,  # noqa: E712
-        Host.status != HostStatus.REPAIR_FAILED.value,
-    )
 )

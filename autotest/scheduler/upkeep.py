@@ -14,9 +14,14 @@ from autotest.states import EntryStatus
 
 
 def timed_out(now: datetime.datetime) -> list[Wake]:
-    """Abort every job that is older than its timeout, queue time included (section 3.3)."""
+    """Abort every job that is older than its timeout, queue time included (section 3.3), but for those that ended and
+    whose results are still being stored. A suite takes its children along."""
     woken: list[Wake] = []
-    incomplete = (HostQueueEntry.complete == False) & (HostQueueEntry.aborted == False)  # noqa: E712 - SQL expressions
+    incomplete = (
+        (HostQueueEntry.complete == False)  # noqa: E712 - SQL expressions
+        & (HostQueueEntry.aborted == False)  # noqa: E712
+        & (HostQueueEntry.status != EntryStatus.PARSING.value)
+    )
     limits = Job.select(Job.timeout_mins).join(HostQueueEntry).where(incomplete).distinct().tuples()
     for (timeout_mins,) in list(limits):
         late = (
@@ -119,6 +124,6 @@ def _entry_wakes(entry: HostQueueEntry) -> list[Wake]:
         return [wakes.parse_due(lab, entry.id, f"{entries.short_name(entry.job)}, job {entry.job_id}")]
     if suite and status is EntryStatus.QUEUED:
         return [jobs.suite_wake(entry.job)]
-    if suite and status is EntryStatus.RUNNING and not entries.children_left(entry.job_id):
+    if suite and status is EntryStatus.RUNNING and (entry.aborted or not entries.children_left(entry.job_id)):
         return [wakes.suite_ended(entry.job_id, f"end of suite job {entry.job_id}")]
     return []

@@ -33,12 +33,6 @@ def named(login: str) -> User:
     return user
 
 
-def id_of(login: str) -> int:
-    """The id of the user of that login, made as :func:`named` does."""
-    row = _LOGIN_ROW.row(login)
-    return int(row[0] if row is not None else named(login).id)
-
-
 def everyone() -> AclGroup:
     """The group that everybody is in."""
     return AclGroup.get(AclGroup.name == EVERYONE)
@@ -46,8 +40,13 @@ def everyone() -> AclGroup:
 
 def may_use(login: str, host_ids: Iterable[int]) -> set[int]:
     """Those of *host_ids* that *login* shares a group with; a superuser may use all."""
-    wanted = list(host_ids)
     user_id, access_level = _LOGIN_ROW.row(login) or (None, 0)
+    return may_use_as(user_id, access_level, host_ids)
+
+
+def may_use_as(user_id: int | None, access_level: int, host_ids: Iterable[int]) -> set[int]:
+    """Like may_use, for callers who know the user's row; None is somebody who has none yet."""
+    wanted = list(host_ids)
     if access_level >= _SUPERUSER:
         return set(wanted)
     rows = _FOR_EVERYONE.rows(wanted) if user_id is None else _FOR_USER.rows(wanted, user_id)

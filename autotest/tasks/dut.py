@@ -107,7 +107,7 @@ def _carry_out(worker: lab_worker.LabWorker, work: Work) -> Ended:
     try:
         run_folders.write(worker.settings.results_dir, work)
         return worker.carry_out(work)
-    except (OSError, errors.BadResultsFolder, RuntimeError) as problem:
+    except (OSError, errors.BadResultsFolder, errors.StageBuildFailure, RuntimeError) as problem:
         logger.exception("lease %s: %s could not begin", work.token, work.step.value)
         return Ended.not_begun(f"{work.step.value} could not begin: {problem}")
 

@@ -10,7 +10,9 @@ from autotest.celery import app, publish
 from autotest.models import database
 from autotest.models.database import utc_now
 from autotest.models.lab import Lease
+from autotest.results.notify import outbox
 from autotest.scheduler import reconcile, upkeep
+from autotest.tasks import results
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ def sweep() -> None:
             woken += upkeep.everything()
         else:
             woken += upkeep.forgotten(config, now) + upkeep.servable()
+            woken += [results.bugs_due()] if outbox.is_waiting(now) else []
     publish(celery.needed(woken))
 
 

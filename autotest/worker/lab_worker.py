@@ -13,7 +13,7 @@ from autotest.job_file import StepOutcome
 from autotest.models import database
 from autotest.models.database import utc_now
 from autotest.models.lab import Lab
-from autotest.scheduler import floor, hosts, labels, labs, leases, quotas, reconcile, wakes
+from autotest.scheduler import builds, floor, hosts, labels, labs, leases, quotas, reconcile, wakes
 from autotest.scheduler.leases import Claim
 from autotest.scheduler.steps import Ended, Work
 from autotest.scheduler.wakes import Wake
@@ -98,11 +98,16 @@ class LabWorker:
             self.changed.set()
 
     def carry_out(self, work: Work) -> Ended:
-        """Run the step in a child and wait for its end. The folder is written first."""
+        """Run the step in a child and wait for its end; its build is fetched first, where dev servers have it.
+
+        The folder is written first. Raises StageBuildFailure.
+        """
         folder = self.settings.results_dir / work.folder
         with self._lock:
             self._running[work.token] = folder
         try:
+            if work.build and self.settings.devservers:
+                builds.stage(self.settings, work.build)
             end = self._launcher.run(folder, work.job_file.deadline_s)
         finally:
             with self._lock:

@@ -329,6 +329,8 @@ def test_a_run_that_died_between_two_tests_closes_its_groups(client):
 def test_the_control_file_sees_its_arguments_and_names(client):
     control = """
         assert args == job.args == ['a', {'b': 1}]
+        assert args_dict == job.args_dict == {'seconds': 3, 'job': 'no', 'deep': [None]}
+        assert (seconds, deep) == (3, [None]) and job != 'no'
         assert (job.user, job.hostname, job.tag, job.machines) == ('me', 'rack1-host3', 'default', ['rack1-host3'])
         assert process.system_output('echo hi') == 'hi'
         assert all([os, sys, time, re, logging, error, TestFail, CmdError])
@@ -338,7 +340,9 @@ def test_the_control_file_sees_its_arguments_and_names(client):
         job.pop_execution_context()
     """
     args = json.dumps(["a", {"b": 1}])
-    ended = client.run(control, "--args-json", args, "--user", "me", "--hostname", "rack1-host3")
+    named = json.dumps({"seconds": 3, "job": "no", "deep": [None]})
+    given = ("--args-json", args, "--args-dict-json", named)
+    ended = client.run(control, *given, "--user", "me", "--hostname", "rack1-host3")
     assert ended.lines == [START, *good("pas"), END]
     assert (client.results / "deep" / "pas" / "keyval").exists()
 
@@ -385,3 +389,10 @@ def test_the_command_line_needs_a_list_of_arguments(client):
     ended = client.run("pass", "--args-json", '{"a": 1}')
     assert ended.code == 1
     assert "give a JSON list" in ended.stderr
+
+
+def test_the_command_line_needs_an_object_of_arguments_by_name(client):
+    for given, hint in {"[1]": "give a JSON object", "{": "give a JSON object"}.items():
+        ended = client.run("pass", "--args-dict-json", given)
+        assert ended.code == 1
+        assert hint in ended.stderr

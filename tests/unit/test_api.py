@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import datetime
 import logging
 import threading
 
 import pytest
 
-from autotest import api, celery, errors
+from autotest import api, api_arguments, celery, errors
 from autotest.models import database
 from autotest.models.afe import AbortedEntry, Host, HostQueueEntry, JobKeyval, SpecialTask
-from autotest.scheduler import suites, wakes
+from autotest.scheduler import suite_request, suites, wakes
 from autotest.settings import Settings
 
 BUILD = "pi4-release/R1-1.0"
@@ -72,48 +72,100 @@ def test_a_priority_is_a_name_of_the_ladder_or_a_number(installation, suite, giv
         assert installation.job(suite(priority=given)).priority == stored
 
 
-def test_what_changes_nothing_yet_is_kept_with_the_suite(suite):
-    found = keyvals(
-        suite(
-            suite_args={"retry": 2},
-            suite_min_duts=3,
-            offload_failures_only=True,
-            file_bugs=True,
-            num=2,
-            job_keyvals={"ticket": "b/7"},
-            builds={"version": BUILD},
-            test_source_build=BUILD,
-        )
+def test_every_argument_is_kept_for_the_suite_as_data(suite):
+    job_id = suite(
+        suite_args={"depth": 2},
+        suite_min_duts=1,
+        offload_failures_only=True,
+        file_bugs=True,
+        num=2,
+        job_keyvals={"ticket": "b/7"},
+        builds={"fwrw-version": "fw/1"},
+        test_source_build=BUILD,
+        job_retry=True,
+        max_retries=3,
+        test_args={"seconds": 1},
+        delay_minutes=5,
+        wait_for_results=False,
+        check_hosts=False,
+        child_dependencies=["wifi"],
     )
-    assert json.loads(found["suite_args"]) == {"retry": 2}
-    assert json.loads(found["builds"]) == {"version": BUILD}
-    kept = {"suite_min_duts": "3", "offload_failures_only": "True", "file_bugs": "True", "num": "2", "ticket": "b/7"}
-    assert found.items() >= {**kept, "test_source_build": BUILD}.items()
+    with database.connection():
+        asked = suite_request.asked(job_id)
+    spec = asked.spec
+    assert asked.suite_args == {"depth": 2}
+    assert spec.builds == {"version": BUILD, "fwrw-version": "fw/1"}
+    assert (spec.num, spec.suite_min_duts, spec.job_retry, spec.max_retries) == (2, 1, True, 3)
+    assert (spec.file_bugs, spec.offload_failures_only, spec.wait_for_results) == (True, True, False)
+    assert (spec.check_hosts, spec.delay_minutes, spec.test_source_build) == (False, 5, BUILD)
+    assert (spec.child_dependencies, spec.test_args, spec.job_keyvals) == (("wifi",), {"seconds": 1}, {"ticket": "b/7"})
+    assert (spec.board, spec.pool, spec.owner, spec.priority) == ("pi4", "suites", "ann", 40)
 
 
 @pytest.mark.parametrize(
-    ("argument", "value"),
+    ("build", "board"),
     [
-        ("job_retry", True),
-        ("max_retries", 3),
-        ("test_args", {"x": "1"}),
-        ("builds", {"version": "other/R2"}),
-        ("builds", {"version": BUILD, "firmware": BUILD}),
-        ("test_source_build", "other/R2"),
+        ("pi4-release/R50-1.0.0", "pi4"),
+        ("trybot-pi4-paladin/R50-1.0.0-b7", "pi4"),
+        ("pi4-chromium-release/LATEST", "pi4"),
+        ("x86-alex-release/R50-1.0.0", "x86-alex"),
     ],
 )
-def test_what_would_change_the_run_and_is_not_built_yet_is_refused_by_name(installation, suite, argument, value):
-    with pytest.raises(errors.ValidationError, match="comes with a later one") as refused:
-        suite(**{argument: value})
-    assert set(problems(refused)) == {argument}
-    assert api.list_suites() == []
+def test_without_a_board_the_name_of_the_build_says_it(installation, suite, build, board):
+    installation.build(build)
+    with database.connection():
+        asked = suite_request.asked(suite(board="", build="", builds={"cros-version": build}, check_hosts=False))
+    assert (asked.spec.board, asked.spec.test_source_build) == (board, build)
+
+
+def test_without_a_board_and_without_a_build_that_says_it_both_are_asked_for(suite):
+    with pytest.raises(errors.ValidationError) as refused:
+        suite(board="", build="")
+    assert problems(refused) == {"board": "must be given", "build": "must be given"}
+
+
+def test_a_control_file_that_is_given_goes_before_the_one_in_the_build(installation, suite):
+    assert installation.job(suite(suite_name="mine", control_file="NAME = 'x'\n")).control_file == "NAME = 'x'\n"
+
+
+def test_a_clone_loses_what_an_earlier_suite_put_before_its_file(installation, suite):
+    injected = "# INJECT_BEGIN - DO NOT DELETE THIS LINE\nbuild='old'\nargs_dict={'build': 'old'}\n"
+    text = f'{injected}# INJECT_END - DO NOT DELETE LINE\n\nNAME="x"\n'
+    job = installation.job(suite(suite_name="mine", control_file=text, is_cloning=True))
+    assert job.control_file == 'NAME="x"\n'
+
+
+@pytest.mark.parametrize("text", ["NAME='x'", "# INJECT_BEGIN - DO NOT DELETE THIS LINE\nx=1\n", "x=1\n"])
+def test_what_has_not_both_markers_stays_as_it_is(text):
+    assert api_arguments.without_injection(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "error"), [(" \n", errors.ControlFileEmpty), ("NAME = '\udc80'", errors.ControlFileMalformed)]
+)
+def test_a_control_file_that_is_given_and_holds_no_text_is_refused(suite, text, error):
+    with pytest.raises(error, match="the control file that was given"):
+        suite(control_file=text)
+
+
+def test_a_suite_that_begins_later_wakes_nobody(installation, suite):
+    job_id = suite(delay_minutes=5)
+    (entry,) = installation.entries(job_id)
+    assert entry.due_at - installation.job(job_id).created_on == datetime.timedelta(minutes=5)
+    assert installation.messages("suites") == 0
+
+
+def test_an_explanation_names_what_each_host_lacks(installation, suite):
+    installation.test("modemtest", needs="modem")
+    told = api.explain_test_na(suite(), "modemtest")
+    assert told["reason"].endswith("no host of board:pi4, pool:suites carries modem")
+    assert told["hosts"] == [{"hostname": "rack1-h1", "lacks": ["modem"]}]
 
 
 @pytest.mark.parametrize(
     ("argument", "value", "text"),
     [
         ("suite_name", " ", "must be given"),
-        ("board", "", "must be given"),
         ("build", "", "must be given"),
         ("suite_name", "a\nb", "printable"),
         ("suite_name", "x" * 300, "at most 255"),
@@ -127,6 +179,16 @@ def test_what_would_change_the_run_and_is_not_built_yet_is_refused_by_name(insta
         ("child_dependencies", "modem", "a list of labels, not one text"),
         ("job_keyvals", {"build": "x"}, "build is written by the suite itself"),
         ("suite_args", {"x": object()}, "JSON"),
+        ("suite_args", {"a-b": 1}, "'a-b' cannot be the name of an argument"),
+        ("test_args", {"a": "b" * 32_000}, "characters as JSON, of 32000 at most"),
+        ("test_args", {"a": object()}, "JSON"),
+        ("test_args", {"a-b": 1}, "'a-b' cannot be the name of a test argument"),
+        ("test_args", {"name": "x"}, "'name' cannot be the name of a test argument"),
+        ("max_retries", 3, "has no effect without job_retry"),
+        ("file_bugs", 1, "needs file_bugs=bool, not 1"),
+        ("delay_minutes", -1, "at least 0"),
+        ("builds", {"version": "other/R2"}, f"other/R2 is not build {BUILD}"),
+        ("child_dependencies", [7], "7 is not a label"),
     ],
 )
 def test_arguments_that_cannot_be_accepted_are_named_with_the_reason(suite, argument, value, text):
@@ -138,8 +200,8 @@ def test_arguments_that_cannot_be_accepted_are_named_with_the_reason(suite, argu
 
 def test_every_argument_that_does_not_fit_is_named_at_once(suite):
     with pytest.raises(errors.ValidationError) as refused:
-        suite(timeout=0, priority="urgent", job_retry=True)
-    assert set(problems(refused)) == {"timeout", "priority", "job_retry"}
+        suite(timeout=0, priority="urgent", max_retries=1)
+    assert set(problems(refused)) == {"timeout", "priority", "max_retries"}
 
 
 def test_a_build_that_is_not_staged_is_named_with_those_that_are(installation, suite):
@@ -226,7 +288,7 @@ def test_queue_depths_are_unknown_while_the_broker_does_not_answer(installation,
 def test_a_database_that_is_not_migrated_says_what_to_run(tmp_path, monkeypatch):
     monkeypatch.setattr(api, "_bound", None)
     monkeypatch.setenv("AUTOTEST_ROOT", str(tmp_path))
-    with pytest.raises(errors.ConfigError, match="the database lacks 0001_initial; run: autotest db migrate"):
+    with pytest.raises(errors.ConfigError, match=r"the database lacks 0001_initial.*; run: autotest db migrate"):
         api.list_jobs()
 
 

@@ -20,8 +20,10 @@ JOBS = st.builds(
     step=st.sampled_from(Step),
     hosts=st.lists(st.builds(HostInfo, hostname=st.text()), max_size=2).map(tuple),
     token=st.integers(0, 2**63),
+    tokens=st.lists(st.integers(0, 2**63), max_size=2).map(tuple),
     control_file=st.text(),
     arguments=WORDS,
+    args_dict=st.dictionaries(st.text(), st.integers() | st.lists(st.text()), max_size=3),
     test_roots=WORDS,
     job_labels=WORDS,
     deadline_s=st.none() | st.floats(0, 1e6),
@@ -46,6 +48,7 @@ def test_a_job_file_is_read_back_as_written(tmp_path, job):
         (b'{"step": "dance", "hosts": []}', "'dance' is not a valid Step"),
         (b'{"step": "verify", "hosts": [3]}', "a HostInfo is a JSON object"),
         (b'{"step": "verify", "hosts": [], "colour": 1}', "colour"),
+        (b'{"step": "verify", "hosts": [], "args_dict": [1]}', "is not a job file"),
         (b"\xff", "cannot be read"),
     ],
 )
@@ -83,3 +86,14 @@ def test_a_killed_child_leaves_no_outcome(tmp_path, content):
 def test_a_short_outcome_is_enough(tmp_path):
     (tmp_path / job_file.OUTCOME_FILE).write_text(json.dumps({"ok": True}))
     assert StepOutcome.read(tmp_path) == StepOutcome(ok=True)
+
+
+def test_each_host_of_a_group_has_the_token_of_its_own_lease():
+    hosts = (HostInfo("m1"), HostInfo("m2"))
+    group = JobFile(Step.RUN_TEST, hosts, token=11, tokens=(11, 12))
+    assert [group.token_of(info.hostname) for info in hosts] == [11, 12]
+    assert [group.alone(info) for info in hosts] == [
+        JobFile(Step.RUN_TEST, (hosts[0],), token=11),
+        JobFile(Step.RUN_TEST, (hosts[1],), token=12),
+    ]
+    assert JobFile(Step.VERIFY, hosts[:1], token=7).token_of("m1") == 7

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autotest import states
-from autotest.states import EntryStatus, HostStatus, Priority, TaskKind
+from autotest.states import EntryStatus, HostStatus, Outcome, Priority, TaskKind
 
 
 def test_final_states_lead_nowhere():
@@ -67,3 +67,18 @@ def test_the_ladder_keeps_its_order_in_the_broker():
     steps = [states.broker_step(priority) for priority in sorted(Priority)]
     assert steps == sorted(steps, reverse=True)
     assert len(set(steps)) == len(Priority)
+
+
+@pytest.mark.parametrize(
+    ("status", "than", "worse"),
+    [
+        ("FAIL", Outcome.WARN, True),
+        ("ABORT", Outcome.FAIL, True),
+        ("WARN", Outcome.WARN, False),
+        ("GOOD", Outcome.WARN, False),
+        ("TEST_NA", Outcome.GOOD, False),
+        ("gone", Outcome.GOOD, False),
+    ],
+)
+def test_severity_goes_from_abort_to_nostatus_and_test_na_is_apart(status, than, worse):
+    assert states.is_worse(status, than) is worse

@@ -15,7 +15,7 @@ from autotest.server import autoserv
 from autotest.sim import fleet, scenario
 from autotest.states import Step
 
-_FLEET = 60
+_FLEET = 80
 PASS = """
 from autotest.client import test
 class pas(test.test):

@@ -159,13 +159,13 @@ def test_what_a_file_left_behind_is_gone_with_it(decide, tmp_path):
     ],
 )
 def test_a_forged_answer_is_not_believed(decide, answer, what):
-    body = f"import os\nfor number in range(3, 64):\n    try: os.write(number, b'{answer.decode()}')\n"
+    body = f"import os\nfor number in range(3, 4096):\n    try: os.write(number, b'{answer.decode()}')\n"
     body += "    except OSError: pass\nos._exit(0)\n"
     assert what in failure(decide, body).what
 
 
 def test_an_answer_without_end_is_not_waited_for(decide):
-    body = "import os\nwhile True:\n    for number in range(3, 64):\n        try: os.write(number, b'x' * 65536)\n"
+    body = "import os\nwhile True:\n    for number in range(3, 4096):\n        try: os.write(number, b'x' * 65536)\n"
     body += "        except OSError: pass\n"
     assert "not an answer" in failure(decide, body).what
 

@@ -53,7 +53,7 @@ def test_a_lab_in_order_is_ready(check):
 
     assert code == 0
     assert {level for level, _ in found.values()} == {"ok"}
-    assert {subject for subject, _ in found} == {"broker", "database", "dut1", "dut2", "dut3"}
+    assert {subject for subject, _ in found} == {"broker", "database", "results disk", "dut1", "dut2", "dut3"}
     assert {each for subject, each in found if subject == "dut1"} == {
         "labels", "key", "ssh", "host key", "python", "client_dir", "disk", "power",
     }  # fmt: skip

@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from autotest import errors
-from autotest.bench import claim, command, fan_out, installation, no_op_worker, paper_lab, parser
+from autotest.bench import claim, command, fan_out, installation, no_op_worker, paper_lab, parser, questions, tko_rows
 from autotest.bench.installation import Plan
 from autotest.job_file import JobFile, StepOutcome
-from autotest.models import database
+from autotest.models import database, schema, tko
 from autotest.models.afe import HostQueueEntry
 from autotest.scheduler import hosts, labels
 from autotest.states import Step
@@ -29,7 +29,7 @@ def nothing_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert not list(tmp_path.glob("autotest-bench-*"))
 
 
-@pytest.mark.parametrize("bench", [claim, fan_out, parser])
+@pytest.mark.parametrize("bench", [claim, fan_out, parser, questions])
 def test_a_small_run_gives_one_value_a_run(bench):
     for figure in bench.run(SMALL):
         assert len(figure.values) == 2
@@ -84,3 +84,22 @@ def test_the_no_op_launcher_lets_a_step_succeed_and_notes_when(tmp_path):
     assert ran.began <= ran.ended
     launcher.close()
     assert launcher.run(tmp_path).cause == "killed"
+
+
+def test_the_same_seed_gives_the_same_results(tmp_path):
+    tables = []
+    for name in ("first", "second"):
+        url = f"sqlite:///{tmp_path / name}.db"
+        done = CliRunner().invoke(tko_rows.main, [url, "--rows", "2000"])
+        assert done.exit_code == 0, done.output
+        assert "2,046 test rows, builds R100-14000.0.0 to R100-14000.0.0" in done.output
+        database.connect(url)
+        with database.connection():
+            rows = tko.TestResult.select().order_by(tko.TestResult.test_idx)
+            tables.append(list(rows.tuples()))
+            assert schema.differences() == []
+
+    assert tables[0] == tables[1]
+    again = CliRunner().invoke(tko_rows.main, [url])
+    assert again.exit_code == 1
+    assert "has results already; nothing was written" in again.output

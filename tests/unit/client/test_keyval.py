@@ -123,3 +123,34 @@ def test_empty_blocks_leave_a_gap_in_the_numbers_and_unusable_lines_are_skipped(
         keyval.Iteration(1, {}, {"a": 12.5, "a_dev": 0.5, "plain": 100000.0, "#c": 8.0}),
         keyval.Iteration(3, {"q": " 6"}, {}),
     ]
+
+
+@given(st.dictionaries(KEY, VALUE))
+def test_parse_is_the_inverse_of_render(pairs):
+    assert keyval.parse(keyval.render(pairs), lambda *line: pytest.fail(str(line))) == pairs
+
+
+def test_what_is_skipped_is_named_by_its_line():
+    skipped = []
+    assert keyval.parse(b"a=1\n b=2\nc\n# d\n", lambda *line: skipped.append(line)) == {"a": 1}
+    assert skipped == [(2, " b=2"), (3, "c")]
+
+
+def test_more_pairs_than_any_file_holds_are_not_kept():
+    skipped = []
+    content = keyval.render({f"k{number}": number for number in range(10)})
+    assert len(keyval.parse(content, lambda *line: skipped.append(line), most=8)) == 8
+    assert len(skipped) == 2
+
+
+def test_a_number_that_would_take_for_ever_to_read_is_none():
+    blocks = keyval.parse_iterations(b"a=" + b"1" * 1_000_000 + b"\nb=2\n", lambda *_: None)
+    assert [block.perf for block in blocks] == [{"b": 2.0}]
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_the_readers_raise(content):
+    assert all(isinstance(value, (int, float, str)) for value in keyval.parse(content, lambda *_: None).values())
+    assert [block.number for block in keyval.parse_iterations(content, lambda *_: None)] == list(
+        range(1, 1 + len(keyval.parse_iterations(content, lambda *_: None)))
+    )

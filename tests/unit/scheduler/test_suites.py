@@ -1,23 +1,27 @@
-"""Suites: checked, fanned out once, and closed once when the last child ended."""
+"""Suites: checked, fanned out once, and closed once when the last child ended or their time is over."""
 
 from __future__ import annotations
 
-import hashlib
+import datetime
+import json
 
 import pytest
+from paper_suites import PaperSuites, children, entry_of, keyvals, lock_all, spec
 
 from autotest import errors
-from autotest.client import keyval
-from autotest.models.afe import Host, HostQueueEntry, Job, JobDependencyLabel, JobKeyval, Label
-from autotest.results import parser
-from autotest.scheduler import entries, hosts, labels, suite_folder, suites, upkeep
-from autotest.scheduler.suites import SuiteSpec
+from autotest.models import database
+from autotest.models.afe import Host, HostQueueEntry, Job
+from autotest.models.suite import SuiteRequest
+from autotest.scheduler import entries, suites, upkeep
+from autotest.scheduler.suite_request import Asked
+from autotest.settings import Settings
 from autotest.states import EntryStatus
 
-
-def spec(**fields):
-    defaults = {"name": "smoke", "board": "pi4", "build": "R7-1", "owner": "alice", "priority": 40}
-    return SuiteSpec(**{**defaults, **fields})
+_SUITE_FILE = """
+from autotest.suite.dynamic_suite import reimage_and_run
+{changes}
+reimage_and_run(**args_dict)
+"""
 
 
 @pytest.fixture
@@ -27,58 +31,26 @@ def host(lab):
 
 @pytest.fixture
 def suite(lab, build, host):
-    """A queued suite job of the build's tests."""
-
-    def create(**fields):
-        job_id, _ = suites.create(spec(**fields), lab.settings, lab.now)
-        return Job.get_by_id(job_id)
-
-    return create
+    return PaperSuites(lab)
 
 
-def fan_out(lab, job):
-    return suites.fan_out(job.id, lab.settings, lab.now)
+def create(lab, **fields):
+    return suites.create(Asked(spec(**fields)), lab.settings, lab.now)
 
 
-def finish(lab, job):
-    return suites.finish(job.id, lab.settings, lab.now)
-
-
-def entry_of(job):
-    return HostQueueEntry.get(HostQueueEntry.job == job.id)
-
-
-def children(job):
-    return list(Job.select().where(Job.parent_job == job.id).order_by(Job.id))
-
-
-def keyvals(job):
-    return dict(JobKeyval.select(JobKeyval.key, JobKeyval.value).where(JobKeyval.job == job.id).tuples())
-
-
-def status_log(lab, job):
-    text = (suite_folder.place(lab.settings.results_dir, job) / "status.log").read_text(encoding="utf-8")
-    return [line.split("\t") for line in text.splitlines()]
-
-
-def results(lab, job):
-    """(name, status, reason) of each test as the parser reads the suite's own folder."""
-    parsed = parser.read(suite_folder.place(lab.settings.results_dir, job))
-    return [(test.subdir, test.name, test.status, test.reason) for test in parsed.tests]
-
-
-def test_a_suite_is_a_job_without_a_host_that_knows_suite_and_build(lab, suite):
-    job = suite(pool="suites", child_dependencies=("wifi",), keyvals={"ticket": "7"}, num=2)
+def test_a_suite_is_a_job_without_a_host_that_knows_suite_and_build(suite):
+    job = suite.create(pool="suites", child_dependencies=("wifi",), job_keyvals={"ticket": 7}, num=2)
 
     assert (job.name, job.owner, job.priority) == ("R7-1-test_suites/control.smoke", "alice", 40)
-    assert keyvals(job) == {
+    known = keyvals(job)
+    for time in ("download_started_time", "payload_finished_time"):
+        assert datetime.datetime.strptime(known.pop(time), "%Y-%m-%d %H:%M:%S")
+    assert known == {
         "build": "R7-1",
         "suite": "smoke",
         "board": "pi4",
         "pool": "suites",
-        "child_dependencies": "wifi",
-        "wait_for_results": "True",
-        "file_bugs": "False",
+        "suite_min_duts": "0",
         "num": "2",
         "ticket": "7",
     }
@@ -86,8 +58,18 @@ def test_a_suite_is_a_job_without_a_host_that_knows_suite_and_build(lab, suite):
     assert (entry.status, entry.host_id, entry.execution_subdir, entry.queue_key) == ("Queued", None, "hostless", "")
 
 
-def test_its_wake_goes_to_the_suites_worker(lab, build, host):
-    job_id, (wake,) = suites.create(spec(priority=50), lab.settings, lab.now)
+def test_what_was_asked_for_is_kept_as_data(suite):
+    job = suite.create(suite_args={"depth": 3}, child_dependencies=("wifi",), max_retries=4, job_retry=True)
+
+    row = SuiteRequest.get_by_id(job.id)
+    kept = json.loads(row.arguments)
+    assert kept["suite_args"] == {"depth": 3}
+    assert (kept["spec"]["child_dependencies"], kept["spec"]["max_retries"]) == (["wifi"], 4)
+    assert (row.retries_left, row.decided, row.begins_at) == (4, None, None)
+
+
+def test_its_wake_goes_to_the_suites_worker(lab, suite):
+    job_id, (wake,) = create(lab, priority=50)
 
     assert (wake.queue, wake.task, wake.args, wake.step) == ("suites", "autotest.run_suite", (job_id,), 4)
 
@@ -108,326 +90,376 @@ def test_its_wake_goes_to_the_suites_worker(lab, build, host):
             'child_dependencies: no host carries "wfi"; nearest: wifi',
         ),
         ({"owner": "../alice"}, errors.ValidationError, "owner: '../alice' is not a login"),
-        ({"keyvals": {"a b": "c"}}, errors.ValidationError, "keyvals: 'a b' is not a key"),
-        ({"keyvals": {"a": "c" * 301}}, errors.ValidationError, "keyvals: the value of 'a' has 301 characters"),
+        ({"job_keyvals": {"a b": "c"}}, errors.ValidationError, "keyvals: 'a b' is not a key"),
+        ({"job_keyvals": {"a": "c" * 301}}, errors.ValidationError, "keyvals: the value of 'a' has 301 characters"),
         ({"timeout_mins": 0}, errors.ValidationError, "timeout_mins: limits are at least one minute"),
+        ({"delay_minutes": 60, "timeout_mins": 60}, errors.ValidationError, "delay_minutes: the suite would be over"),
+        ({"num": 1, "suite_min_duts": 2}, errors.ValidationError, "num: 1 machines at most are fewer than suite_min"),
+        ({"builds": {"version": "R7-1", "x-version": "y" * 300}}, errors.ValidationError, "builds: the value of"),
+        ({"run_prod_code": True}, errors.ValidationError, "run_prod_code: this installation has no tests of its own"),
     ],
 )
-def test_what_cannot_be_scheduled_is_refused_by_name_and_leaves_nothing(lab, build, host, fields, error, text):
+def test_what_cannot_be_scheduled_is_refused_by_name_and_leaves_nothing(lab, suite, fields, error, text):
     with pytest.raises(error) as caught:
-        suites.create(spec(**fields), lab.settings, lab.now)
+        create(lab, **fields)
 
     assert type(caught.value) is error
     assert text in str(caught.value)
     assert Job.select().count() == 0
 
 
-def test_an_empty_suite_file_is_refused(lab, build, host):
+def test_an_empty_suite_file_is_refused(lab, build, suite):
     build.suite("smoke", "")
 
     with pytest.raises(errors.ControlFileEmpty):
-        suites.create(spec(), lab.settings, lab.now)
+        create(lab)
 
 
-def test_labels_that_no_host_carries_together_are_refused(lab, build, host):
-    lab.host("h2", labels=["board:pi4", "pool:bvt"])
+def test_a_suite_file_that_was_given_needs_none_in_the_build(lab, suite, build):
+    build.test("sleeptest", suite="adhoc")
 
-    with pytest.raises(errors.NoEligibleHost, match="no host carries board:pi4, pool:bvt, wifi together"):
-        suites.create(spec(pool="bvt", child_dependencies=("wifi",)), lab.settings, lab.now)
+    job_id, _ = suites.create(Asked(spec(name="adhoc"), control_file="NAME = 'adhoc'\n"), lab.settings, lab.now)
 
-
-@pytest.mark.parametrize("columns", [{"locked": True}, {"status": "Repair Failed"}])
-def test_a_place_whose_hosts_are_all_dead_is_refused(lab, build, host, columns):
-    Host.update(**columns).execute()
-
-    with pytest.raises(errors.NoEligibleHost, match="all 1 hosts with board:pi4 are locked or broken"):
-        suites.create(spec(), lab.settings, lab.now)
+    job = Job.get_by_id(job_id)
+    suite.fan_out(job)
+    assert (job.control_file, [child.name for child in children(job)]) == ("NAME = 'adhoc'\n", ["R7-1/adhoc/sleeptest"])
 
 
-def test_without_check_hosts_nobody_asks_for_hosts(lab, build):
-    job_id, _ = suites.create(spec(board="nosuch", check_hosts=False), lab.settings, lab.now)
+def test_an_installation_runs_its_own_tests_when_asked_to(lab, suite, build, tmp_path):
+    build.test("sleeptest")
+    lab.settings = Settings(root=tmp_path, prod_tree=str(build.root))
 
-    assert entry_of(Job.get_by_id(job_id)).status == "Queued"
-
-
-def test_each_test_of_the_suite_becomes_a_child_that_waits_for_its_labels(lab, build, suite):
-    build.test("sleeptest", DEPENDENCIES="wifi")
-    build.test("othertest", suite="bvt")
-    job = suite(pool="suites", priority=50, timeout_mins=90, max_runtime_mins=30)
-
-    (wake,) = fan_out(lab, job)
+    job = suite.running(builds={"version": "R8-not-staged"}, test_source_build="", run_prod_code=True)
 
     (child,) = children(job)
-    assert child.name == "R7-1/smoke/sleeptest"
-    assert (child.priority, child.timeout_mins, child.max_runtime_mins, child.owner) == (50, 90, 30, "alice")
-    needs = {
-        name
-        for (name,) in Label.select(Label.name)
-        .join(JobDependencyLabel)
-        .where(JobDependencyLabel.job == child.id)
-        .tuples()
-    }
-    assert needs == {"wifi", "board:pi4", "pool:suites", "version:R7-1"}
-    assert keyvals(child) == {
-        "build": "R7-1",
-        "suite": "smoke",
-        "experimental": "False",
-        "parent_job_id": str(job.id),
-    }
-    entry = entry_of(child)
-    assert entry.meta_host.name == "board:pi4"
-    assert (wake.task, wake.args) == ("autotest.claim", (entry.queue_key,))
-    assert entry_of(job).status == "Running"
+    assert (child.name, child.require_ssp) == ("R8-not-staged/smoke/sleeptest", False)
+    token = lab.granted(entry_of(child))
+    lab.run_step(token)
+    assert lab.begin(token).job_file.test_roots == (str(build.root / "control"),)
+    assert "download_started_time" not in keyvals(job)
 
 
-def test_fanned_out_twice_there_are_children_once(lab, build, suite):
+def test_a_suite_that_begins_later_is_found_by_upkeep_when_it_is_due(lab, suite, build):
     build.test("sleeptest")
-    job = suite()
+    job_id, woken = create(lab, delay_minutes=5)
+    job = Job.get_by_id(job_id)
+    assert woken == []
+    # After a lost broker everything is woken, and it still does not begin.
+    assert suite.fan_out(job) == []
+    assert upkeep.forgotten(lab.settings, lab.later(minutes=4, seconds=59)) == []
 
-    assert len(fan_out(lab, job)) == 1
-    assert fan_out(lab, job) == []
+    (wake,) = upkeep.forgotten(lab.settings, lab.later(seconds=2))
+
+    assert (wake.task, wake.args) == ("autotest.run_suite", (job_id,))
+    assert [each.task for each in suite.fan_out(job)] == ["autotest.claim"]
+
+
+def test_fanned_out_twice_there_are_children_once(suite, build):
+    build.test("sleeptest")
+    job = suite.create()
+
+    assert len(suite.fan_out(job)) == 1
+    assert suite.fan_out(job) == []
     assert len(children(job)) == 1
 
 
-def test_an_aborted_suite_is_not_fanned_out(lab, build, suite):
+def test_an_aborted_suite_is_not_fanned_out(lab, suite, build):
     build.test("sleeptest")
-    job = suite()
+    job = suite.create()
     entries.abort([entry_of(job).id], "bob", "not needed", lab.now)
 
-    assert fan_out(lab, job) == []
+    assert suite.fan_out(job) == []
     assert suites.fan_out(job.id + 7, lab.settings, lab.now) == []
     assert children(job) == []
 
 
-def test_a_test_whose_labels_no_host_has_is_not_supported_and_says_what_is_missing(lab, build, suite):
-    build.test("sleeptest")
-    build.test("modemtest", DEPENDENCIES="modem, wifi")
-    build.test("pairtest", SYNC_COUNT=2)
-    job = suite(pool="suites")
-
-    fan_out(lab, job)
-
-    assert [child.name for child in children(job)] == ["R7-1/smoke/sleeptest"]
-    log = status_log(lab, job)
-    skipped = {line[3]: line[-1] for line in log if line[1] == "TEST_NA"}
-    assert skipped["modemtest"] == (
-        "Skipping: test not supported on this board/pool: no host of board:pi4, pool:suites carries modem"
+def test_the_suite_file_decides_over_what_the_caller_asked_for(suite, build):
+    build.test("sleeptest", suite="bvt")
+    build.suite(
+        "smoke",
+        _SUITE_FILE.format(
+            changes="args_dict.update(name='bvt', num=1, max_runtime_mins=7, priority=70, "
+            "suite_dependencies='wifi', max_retries=args_dict['tries'])"
+        ),
     )
-    assert skipped["pairtest"].startswith("Skipping: needs 2 machines at once")
+    job = suite.running(suite_args={"tries": 3}, num=4)
 
-
-INVENTORY = {
-    "h1": ["board:lumpy", "pool:suites", "servo"],
-    "h2": ["board:lumpy", "pool:suites", "bluetooth"],
-    "h3": ["board:lumpy", "pool:bvt", "bluetooth", "servo"],
-    "h4": ["board:link", "pool:suites", "modem:gobi3k"],
-}
+    (child,) = children(job)
+    assert (child.name, child.max_runtime_mins, child.priority) == ("R7-1/bvt/sleeptest", 7, 70)
+    row = SuiteRequest.get_by_id(job.id)
+    assert (json.loads(row.decided)["name"], row.retries_left) == ("bvt", 3)
+    assert keyvals(job)["num"] == "1"
 
 
 @pytest.mark.parametrize(
-    ("board", "pool", "child_dependencies", "needs", "served_by"),
+    ("text", "reason"),
     [
-        ("lumpy", "suites", (), "", {"h1", "h2"}),
-        ("lumpy", "suites", (), "servo", {"h1"}),
-        ("lumpy", "suites", (), "servo, bluetooth", set()),
-        ("lumpy", "bvt", (), "servo, bluetooth", {"h3"}),
-        ("lumpy", "", (), "servo, bluetooth", {"h3"}),
-        ("lumpy", "suites", (), "Servo", set()),
-        ("link", "suites", (), "modem:gobi3k, rpm, cleanup-reboot", {"h4"}),
-        ("nosuch", "suites", (), "", set()),
-        ("lumpy", "suites", ("bluetooth",), "servo", set()),
-        ("lumpy", "suites", ("model:lumpy",), "", set()),
-        ("lumpy", "suites", (), "skip_provision, never_heard_of", set()),
-        ("lumpy", "suites", ("carrier:att", "modem_repair"), "", set()),
+        ("1 / 0\n", "test_suites/control.smoke, line 1: ZeroDivisionError: division by zero"),
+        ("NAME = (\n", "test_suites/control.smoke, line 1: SyntaxError"),
     ],
 )
-def test_the_inventory_of_the_specification(lab, build, board, pool, child_dependencies, needs, served_by):
-    for hostname, carried in INVENTORY.items():
-        lab.host(hostname, labels=carried)
-    build.test("sometest", DEPENDENCIES=needs)
-    job_id, _ = suites.create(
-        spec(board=board, pool=pool, child_dependencies=child_dependencies, check_hosts=False), lab.settings, lab.now
-    )
-    job = Job.get_by_id(job_id)
-
-    fan_out(lab, job)
-
-    queues = [labels.queue_named(entry_of(child).queue_key) for child in children(job)]
-    free = hosts.free(lab.row.id)
-    assert {host.hostname for host in free for queue in queues if queue.accepts(host.host_id, host.labels)} == served_by
-    assert ("TEST_NA" in [line[1] for line in status_log(lab, job)]) == (not served_by)
-
-
-def test_a_test_is_scheduled_also_when_the_only_host_is_locked(lab, build, suite, host):
-    build.test("sleeptest", DEPENDENCIES="wifi")
-    job = suite()
-    Host.update(locked=True).execute()
-
-    fan_out(lab, job)
-
-    assert len(children(job)) == 1
-
-
-def test_a_control_file_that_does_not_parse_is_a_warning_by_name(lab, build, suite):
+def test_a_suite_file_that_fails_fails_the_suite_with_its_line(suite, build, text, reason):
     build.test("sleeptest")
-    build.file("broken/control", "NAME = 'broken'\nTIME = (\n")
-    build.file("tabs\tand\nlines/control", "nothing here\n")
-    job = suite()
+    build.suite("smoke", text)
+    job = suite.create()
 
-    fan_out(lab, job)
+    (wake,) = suite.fan_out(job)
 
-    warned = {name: reason for _, name, status, reason in results(lab, job) if status == "WARN"}
-    assert "line 2" in warned["control/broken/control"]
-    assert set(warned) == {"control/broken/control", "control/tabs and lines/control"}
-    assert len(children(job)) == 1
+    assert wake.task == "autotest.parse"
+    assert entry_of(job).status == "Parsing"
+    assert reason in entry_of(job).reason
 
 
-def test_a_test_with_a_name_that_no_job_can_have_is_a_warning(lab, build, suite):
-    build.test("sleeptest", NAME="n" * 300)
-    job = suite()
-
-    fan_out(lab, job)
-
-    assert children(job) == []
-    assert [line[3] for line in status_log(lab, job) if line[1] == "WARN"] == ["n" * 300]
-
-
-def test_a_suite_without_members_fails_and_names_the_suites_that_there_are(lab, build, suite):
+def test_a_suite_without_members_fails_and_names_the_suites_that_there_are(suite, build):
     build.test("sleeptest", suite="bvt")
-    job = suite()
+    job = suite.create()
 
-    (wake,) = fan_out(lab, job)
+    (wake,) = suite.fan_out(job)
 
     assert (wake.queue, wake.task) == ("suites", "autotest.parse")
     row = entry_of(job)
     assert (row.status, row.succeeded) == ("Parsing", False)
     assert row.reason == "no control file is in suite smoke; suites of this build: bvt"
-    ended = {name: (status, reason) for _, name, status, reason in results(lab, job)}
+    ended = {name: (status, reason) for _, name, status, reason in suite.results(job)}
     assert ended["smoke"] == ("FAIL", f"Exception while scheduling suite: {row.reason}")
     entries.finish(row.id)
     assert entry_of(job).status == "Failed"
-    assert fan_out(lab, job) == []
+    assert suite.fan_out(job) == []
 
 
-def test_a_build_that_vanished_fails_the_suite(lab, build, suite):
-    job = suite()
+def test_a_build_that_vanished_fails_the_suite(suite, build):
+    job = suite.create()
     build.root.rename(build.root.with_name("gone"))
 
-    fan_out(lab, job)
+    suite.fan_out(job)
 
     assert entry_of(job).status == "Parsing"
     assert "Failed to stage R7-1" in entry_of(job).reason
 
 
-def test_a_suite_of_tests_that_nobody_supports_ends_at_once(lab, build, suite):
+def test_a_suite_of_an_older_version_fails_and_says_what_to_do(suite, build):
+    build.test("sleeptest")
+    job = suite.create()
+    SuiteRequest.delete().execute()
+
+    suite.fan_out(job)
+
+    assert "create it again" in entry_of(job).reason
+
+
+def test_a_bug_of_ours_fails_the_suite_instead_of_beginning_anew_for_ever(suite, build, monkeypatch):
+    build.test("sleeptest")
+    job = suite.create()
+    monkeypatch.setattr(suites.runner, "decide", lambda *_: 1 / 0)
+
+    suite.fan_out(job)
+
+    assert entry_of(job).reason == "ZeroDivisionError: division by zero"
+
+
+def test_a_lost_database_is_no_verdict_on_the_suite(suite, build, monkeypatch):
+    build.test("sleeptest")
+    job = suite.create()
+
+    def lost(*_):
+        raise errors.DatabaseUnreachable("gone")
+
+    monkeypatch.setattr(suites.runner, "decide", lost)
+
+    with pytest.raises(errors.DatabaseUnreachable):
+        suite.fan_out(job)
+    assert entry_of(job).status == "Queued"
+
+
+def test_a_suite_of_tests_that_nobody_supports_ends_at_once(suite, build):
     build.test("modemtest", DEPENDENCIES="modem")
-    job = suite()
+    job = suite.create()
 
-    (wake,) = fan_out(lab, job)
+    (wake,) = suite.fan_out(job)
     assert wake.task == "autotest.finish_suite"
-    finish(lab, job)
+    suite.finish(job)
 
-    assert [(name, status) for _, name, status, _ in results(lab, job) if name == "modemtest"] == [
+    assert [(name, status) for _, name, status, _ in suite.results(job) if name == "modemtest"] == [
         ("modemtest", "TEST_NA")
     ]
 
 
-def _end(lab, child, **columns):
-    HostQueueEntry.update(status="Parsing", active=False, **columns).where(HostQueueEntry.job == child.id).execute()
-    return entries.finish(entry_of(child).id)
+def _end(suite, child, **columns):
+    return entries.finish(suite.parsing(child, **columns).id)
 
 
-def test_a_suite_waits_for_its_last_child_and_is_closed_once(lab, build, suite):
+def test_a_suite_waits_for_its_last_child_and_is_closed_once(lab, suite, build):
     build.test("sleeptest")
     build.test("alarmtest")
-    job = suite()
-    fan_out(lab, job)
+    job = suite.running()
     first, second = children(job)
 
-    assert _end(lab, first, succeeded=True) == []
-    assert finish(lab, job) == []
-    (wake,) = _end(lab, second, succeeded=True)
+    assert _end(suite, first, succeeded=True) == []
+    assert suite.finish(job) == []
+    (wake,) = _end(suite, second, succeeded=True)
     assert (wake.task, wake.args) == ("autotest.finish_suite", (job.id,))
 
-    (parse,) = finish(lab, job)
+    (parse,) = suite.finish(job)
     assert (parse.queue, parse.task, parse.args) == ("suites", "autotest.parse", (entry_of(job).id,))
-    before = status_log(lab, job)
+    before = suite.status_log(job)
     lab.later(hours=1)
-    assert finish(lab, job) == []
-    assert status_log(lab, job) == before
+    assert suite.finish(job) == []
+    assert suite.status_log(job) == before
     entries.finish(entry_of(job).id)
     assert entry_of(job).status == "Completed"
 
 
-def test_a_suite_that_need_not_wait_does_not(lab, build, suite):
+def test_a_suite_that_need_not_wait_does_not(suite, build):
     build.test("sleeptest")
-    job = suite(wait_for_results=False)
+    job = suite.create(wait_for_results=False)
 
-    assert [wake.task for wake in fan_out(lab, job)] == ["autotest.claim", "autotest.finish_suite"]
-    assert [wake.task for wake in finish(lab, job)] == ["autotest.parse"]
+    assert [wake.task for wake in suite.fan_out(job)] == ["autotest.claim", "autotest.finish_suite"]
+    assert [wake.task for wake in suite.finish(job)] == ["autotest.parse"]
 
 
-def test_an_aborted_suite_ends_aborted_when_its_children_ended(lab, build, suite):
+def test_an_aborted_suite_ends_aborted_when_its_children_ended(lab, suite, build):
     build.test("sleeptest")
     build.test("alarmtest")
-    job = suite()
-    fan_out(lab, job)
+    job = suite.running()
     running, queued = (entry_of(child) for child in children(job))
     lab.running(running)
 
     entries.abort([entry_of(job).id], "bob", "not needed", lab.now)
-    assert finish(lab, job) == []
+    assert suite.finish(job) == []
     assert lab.status(queued) is EntryStatus.ABORTED
     lab.end(lab.open_leases()[0].id, lab.killed)
     (wake,) = entries.finish(running.id)
     assert wake.task == "autotest.finish_suite"
-    finish(lab, job)
+    suite.finish(job)
     entries.finish(entry_of(job).id)
 
     assert entry_of(job).status == "Aborted"
-    ended = {name: (status, reason) for _, name, status, reason in results(lab, job)}
-    assert ended["sleeptest"] == ("ABORT", "not needed")
-    assert ended["alarmtest"] == ("ABORT", "not needed")
+    ended = {name: (status, reason) for _, name, status, reason in suite.results(job)}
+    for child in children(job):
+        assert ended[child.name] == ("ABORT", "not needed")
 
 
-def test_the_folder_knows_the_job_of_each_test(lab, build, suite):
+def test_a_suite_is_complete_when_its_time_is_over_whatever_its_children_do(lab, suite, build):
+    for name in ("alarmtest", "fasttest", "sleeptest"):
+        build.test(name)
+    job = suite.running(timeout_mins=60)
+    running, done, queued = children(job)
+    lab.running(entry_of(running))
+    suite.stored(done, ("fasttest", "GOOD"))
+    _end(suite, done, succeeded=True)
+    assert upkeep.timed_out(lab.later(minutes=59, seconds=59)) == []
+
+    (wake,) = upkeep.timed_out(lab.later(seconds=1))
+    assert (wake.task, wake.args) == ("autotest.finish_suite", (job.id,))
+    (parse,) = suite.finish(job)
+    assert parse.args == (entry_of(job).id,)
+    entries.finish(entry_of(job).id)
+
+    assert entry_of(job).status == "Aborted"
+    assert entry_of(job).finished_on == lab.now
+    assert (entry_of(queued).status, entry_of(done).status) == ("Aborted", "Completed")
+    assert (entry_of(running).status, entry_of(running).aborted) == ("Running", True)
+    told = {name: (status, reason) for _, name, status, reason in suite.results(job)}
+    assert told[queued.name] == ("ABORT", "Timed out, did not run.")
+    assert told["fasttest"] == ("GOOD", "")
+    # What is being killed has results of its own soon; the suite does not foretell them.
+    assert running.name not in told
+
+
+def test_a_timeout_whose_message_was_lost_is_told_again(lab, suite, build):
     build.test("sleeptest")
-    job = suite(keyvals={"note": "two\nlines # and more"})
-    fan_out(lab, job)
-    (child,) = children(job)
+    job = suite.running(timeout_mins=60)
+    lab.running(entry_of(children(job)[0]))
+    upkeep.timed_out(lab.later(hours=1))
 
-    pairs = keyval.read(str(suite_folder.place(lab.settings.results_dir, job)))
+    woken = upkeep.forgotten(lab.settings, lab.later(seconds=1))
 
-    assert pairs[hashlib.md5(b"sleeptest").hexdigest()] == f"{child.id}-alice"
-    assert pairs["note"] == "two lines   and more"
-    assert (pairs["suite"], pairs["build"], pairs["user"]) == ("smoke", "R7-1", "alice")
-    assert pairs["status_version"] == 1
-    assert pairs["scheduled_test_count"] == 1
-    assert "job_finished" not in pairs
+    assert ("autotest.finish_suite", (job.id,)) in [(wake.task, wake.args) for wake in woken]
+    assert len(suite.finish(job)) == 1
 
 
-def test_a_folder_that_was_lost_is_made_anew_from_the_rows(lab, build, suite):
+def test_a_suite_that_ended_in_time_is_not_late_because_its_results_are_still_stored(lab, suite, build):
     build.test("sleeptest")
-    job = suite()
-    fan_out(lab, job)
-    (child,) = children(job)
-    _end(lab, child, aborted=True, reason="not needed")
-    (suite_folder.place(lab.settings.results_dir, job) / "scheduled.json").write_text("{", encoding="utf-8")
+    job = suite.running(timeout_mins=60)
+    _end(suite, children(job)[0], succeeded=True)
+    suite.finish(job)
 
-    finish(lab, job)
-
-    ended = {name: status for _, name, status, _ in results(lab, job)}
-    assert ended["sleeptest"] == "ABORT"
-    assert ended["smoke"] == "WARN"
+    assert upkeep.timed_out(lab.later(hours=2)) == []
+    entries.finish(entry_of(job).id)
+    assert entry_of(job).status == "Completed"
 
 
-def test_a_suite_whose_end_nobody_heard_is_closed_by_upkeep(lab, build, suite):
+def test_a_suite_whose_end_nobody_heard_is_closed_by_upkeep(lab, suite, build):
     build.test("sleeptest")
-    job = suite()
-    fan_out(lab, job)
-    (child,) = children(job)
-    _end(lab, child, succeeded=True)
+    job = suite.running()
+    _end(suite, children(job)[0], succeeded=True)
 
     woken = upkeep.forgotten(lab.settings, lab.later(seconds=11))
 
     assert [(wake.task, wake.args) for wake in woken] == [("autotest.finish_suite", (job.id,))]
+
+
+def test_enough_live_hosts_are_those_that_the_suite_is_to_get_first(lab, suite):
+    lab.host("h2", labels=["board:pi4"])
+    lab.host("h3", labels=["board:pi4"], status="Repair Failed")
+
+    create(lab, suite_min_duts=2)
+    with pytest.raises(errors.NoEligibleHost) as refused:
+        create(lab, suite_min_duts=3)
+
+    told = "check_hosts: 3 live hosts with board:pi4 are needed, and 1 are missing: 2 of 3 are live; see: "
+    assert str(refused.value) == f"{told}autotest host list"
+
+
+def test_a_test_of_more_machines_than_there_are_does_not_refuse_the_suite(lab, suite, build):
+    build.test("pairtest", SYNC_COUNT=2)
+
+    assert create(lab)
+
+
+def test_labels_that_no_host_carries_together_are_refused(lab, suite):
+    lab.host("h2", labels=["board:pi4", "pool:bvt"])
+
+    with pytest.raises(errors.NoEligibleHost, match="no host carries board:pi4, pool:bvt, wifi together"):
+        create(lab, pool="bvt", child_dependencies=("wifi",))
+
+
+@pytest.mark.parametrize("columns", [{"locked": True}, {"status": "Repair Failed"}])
+def test_a_place_whose_hosts_are_all_dead_is_refused(lab, suite, columns):
+    Host.update(**columns).execute()
+
+    with pytest.raises(errors.NoEligibleHost, match="all 1 hosts with board:pi4 are locked or broken"):
+        create(lab)
+
+
+def test_without_check_hosts_nobody_asks_for_hosts(lab, build):
+    job_id, _ = create(lab, board="nosuch", check_hosts=False)
+
+    assert entry_of(Job.get_by_id(job_id)).status == "Queued"
+
+
+def test_a_test_is_scheduled_also_when_the_only_host_is_locked(suite, build):
+    build.test("sleeptest", DEPENDENCIES="wifi")
+    job = suite.create()
+    lock_all()
+
+    suite.fan_out(job)
+
+    assert len(children(job)) == 1
+
+
+def test_creation_and_fan_out_leave_all_or_nothing(lab, suite, build, monkeypatch):
+    build.test("sleeptest")
+    job = suite.create()
+
+    def broken(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(suites.suite_folder, "begin", broken)
+    with pytest.raises(OSError, match="disk full"):
+        suite.fan_out(job)
+
+    assert children(job) == []
+    assert entry_of(job).status == "Queued"
+    assert HostQueueEntry.select().count() == 1
+    assert not database.db.in_transaction()

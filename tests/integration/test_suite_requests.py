@@ -1,0 +1,86 @@
+"""What a caller asked of a suite, in a whole installation: arguments, retries, reports, and an end in time."""
+
+from __future__ import annotations
+
+import datetime
+import json
+
+import pytest
+from nodes.installation import BUILD
+from nodes.lab import OWNER
+from nodes.settled import assert_settled
+
+from autotest import api
+from autotest.models import database
+from autotest.models.afe import Job
+from autotest.states import EntryStatus
+
+#: Fails the first time, wherever it runs.
+_FLAKY = """
+JOB_RETRIES = 1
+BUG_TEMPLATE = {{"labels": ["net"]}}
+assert args_dict["mark"] == mark and "mark=" + mark in args
+verdict = "" if os.path.exists(mark) else "not yet"
+open(mark, "w").close()
+job.run_test("gate", place={place!r}, verdict=verdict)
+"""
+
+
+def suite(lab, **arguments):
+    lab.job_ids.append(api.create_suite_job("smoke", "sim", BUILD, pool="suites", owner=OWNER, **arguments))
+    return lab.job_ids[-1]
+
+
+@pytest.mark.lab(duts=2)
+def test_a_flaky_test_runs_again_and_a_broken_one_is_reported(lab):
+    gate = lab.gate()
+    gate.open()
+    place = str(gate.place)
+    lab.installation.add_test("flaky", _FLAKY.format(place=place))
+    lab.installation.add_test("broken", f"job.run_test('gate', place={place!r}, verdict='as it should')")
+
+    job = suite(
+        lab, job_retry=True, max_retries=1, file_bugs=True, test_args={"mark": str(lab.installation.folder / "mark")}
+    )
+    lab.wait_for(job, EntryStatus.COMPLETED)
+
+    assert_settled(lab)
+    found = api.suite_summary(job)
+    rows = {row.job_id: (row.state, row.reason) for row in found.rows if not row.view.is_suite}
+    # The flaky test's first result is not valid any more.
+    assert sorted(state for state, _ in rows.values()) == ["FAIL", "RETRIED"]
+    assert found.verdict is not None
+    assert found.verdict.name == "test_failure"
+    assert len(gate.runs) == 3
+    path = lab.settings.results_dir / "bugs.jsonl"
+    lab.wait_until(path.is_file, "the failure that stands is reported")
+    (told,) = (json.loads(line) for line in path.read_text().splitlines())
+    assert (told["fault"]["reason"], told["fault"]["suite_job_id"]) == ("as it should", job)
+
+
+@pytest.mark.lab(duts=1)
+def test_a_suite_ends_with_its_time_also_when_its_worker_does_not_move(lab):
+    gate = lab.gate()
+    lab.installation.add_test("endless", gate.control)
+    lab.installation.add_test("waiting", "job.run_test('quick')")
+    job = suite(lab, timeout_mins=60)
+    gate.wait_for_run()
+    worker = lab.worker("run")
+    lab.freeze(worker)
+    with database.connection():
+        Job.update(created_on=database.utc_now() - datetime.timedelta(minutes=60)).where(Job.id == job).execute()
+
+    lab.wait_for(job, EntryStatus.ABORTED)
+
+    with database.connection():
+        children = {row.name.rpartition("/")[2]: row.id for row in Job.select().where(Job.parent_job == job)}
+    assert lab.status(children["waiting"]) is EntryStatus.ABORTED
+    assert (lab.status(children["endless"]), lab.entry(children["endless"]).aborted) == (EntryStatus.RUNNING, True)
+    worker.container.kill("SIGCONT")
+    assert_settled(lab)
+    found = api.suite_summary(job)
+    told = {row.name.rpartition("/")[2]: (row.status, row.reason) for row in found.rows}
+    assert told.get("waiting") == ("ABORT", "Timed out, did not run."), told
+    assert told.get("gate", ("", ""))[0] == "ABORT", told
+    assert found.verdict is not None
+    assert found.verdict.name == "suite_timeout"
