@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import errno
 import importlib
-import os
-import sys
 from importlib.metadata import EntryPoint
 from typing import Any, NamedTuple
 
@@ -14,13 +11,10 @@ import click
 
 import autotest
 from autotest import errors, plugins
+from autotest.cli import failures
+from autotest.cli.failures import Failure
 
 GROUP = "autotest.command"
-
-# Exit codes; 2 is click's own for a command line that makes no sense.
-FAILED = 1
-UNREACHABLE = 3
-INTERRUPTED = 130
 
 
 class _Command(NamedTuple):
@@ -33,9 +27,10 @@ class _Command(NamedTuple):
 _BUILT_IN = {
     "control": _Command("autotest.cli.control:control", "Read and check control files."),
     "host": _Command("autotest.cli.host:host", "Hosts: list, show, add, lock, verify, repair."),
-    "job": _Command("autotest.cli.job:job", "Jobs: create, list, show, abort, queues."),
-    "results": _Command("autotest.results.command:results", "Results folders: show, parse."),
-    "suite": _Command("autotest.cli.suite:suite", "Suites: create, run, wait, list, show, abort."),
+    "job": _Command("autotest.cli.job:job", "Jobs: create, list, show, abort, priority, queues."),
+    "lab": _Command("autotest.cli.lab:lab", "The lab team's view: what starves, and for want of what."),
+    "results": _Command("autotest.results.command:results", "Results: show, query, matrix, compare, export, prune."),
+    "suite": _Command("autotest.cli.suite:suite", "Suites: create, run, wait, list, show, report, abort."),
 }
 # Help of our own entry points, so that listing the commands imports none of them.
 _HELP = {
@@ -44,30 +39,12 @@ _HELP = {
     "broker": "The embedded broker, a Valkey server.",
     "db": "The database: migrate, status, check.",
     "demo": "Run the smoke suite on a simulated lab of eight DUTs.",
+    "devserver": "Stages builds for whoever asks: run, list, evict.",
     "flower": "Watch the Celery tasks in a browser.",
+    "members": "The tests that a suite control file means, before anything is created.",
     "sim": "A fleet of simulated DUTs.",
     "worker": "The processes of a lab: run, results, suites, beat; check, drain, labs.",
 }
-
-
-class _Failure(click.ClickException):
-    """A problem as one line on stderr; exit code FAILED."""
-
-    exit_code = FAILED
-
-    def __init__(self, message: str):
-        super().__init__(" ".join(message.split()))
-
-    def show(self, file: Any = None) -> None:
-        click.echo(f"autotest: {self.message}", err=True)
-
-
-class _Unreachable(_Failure):
-    exit_code = UNREACHABLE
-
-
-class _Interrupted(_Failure):
-    exit_code = INTERRUPTED
 
 
 class CommandGroup(click.Group):
@@ -110,13 +87,13 @@ class CommandGroup(click.Group):
             raise
         except (KeyboardInterrupt, click.Abort) as interruption:
             # A prompt turns Ctrl-C into Abort.
-            raise _Interrupted("interrupted") from interruption
+            raise Failure("interrupted", failures.INTERRUPTED) from interruption
         except Exception as problem:
             if ctx.params["debug"]:
                 raise
-            if isinstance(problem, OSError) and problem.errno == errno.EPIPE:
-                _leave_quietly(ctx)
-            raise _failure(problem) from problem
+            if failures.is_gone(problem):
+                failures.leave_quietly(ctx, failures.FAILED)
+            raise failures.of(problem) from problem
 
 
 def _plugged_in() -> dict[str, EntryPoint]:
@@ -130,21 +107,6 @@ def _short_help(name: str) -> str:
         return _HELP[name]
     distribution = _plugged_in()[name].dist
     return f"From {distribution.name if distribution else 'a plug-in'}."
-
-
-def _failure(problem: Exception) -> _Failure:
-    if isinstance(problem, (errors.BrokerUnreachable, errors.DatabaseUnreachable)):
-        return _Unreachable(str(problem))
-    if isinstance(problem, (errors.RequestError, errors.LabError)):
-        return _Failure(str(problem))
-    what = f"{type(problem).__name__}: {problem}".rstrip(": ")
-    return _Failure(f"{what} (not expected; `autotest --debug ...` shows where)")
-
-
-def _leave_quietly(ctx: click.Context) -> None:
-    """The reader of our output is gone (``| head``): nothing more can be said, at exit either."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    ctx.exit(FAILED)
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})

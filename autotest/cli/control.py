@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import click
 
-from autotest import control_file, errors
+from autotest import control_file, control_tree, errors
+from autotest.cli import control_lint, printing
+from autotest.control_dialect import Mode
 
 
 @click.group()
@@ -17,19 +20,69 @@ def control() -> None:
 
 @control.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--lenient", is_flag=True, help="Skip what does not fit, instead of refusing the file.")
+@click.option("--lenient", "mode", flag_value="lenient", help="Skip what does not fit, instead of refusing the file.")
+@click.option("--mode", type=click.Choice(get_args(Mode)), default="strict", show_default=True, help="The reading.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: path, ok, error, fields.")
 @click.pass_context
-def parse(ctx: click.Context, files: tuple[str, ...], lenient: bool, as_json: bool) -> None:
+def parse(ctx: click.Context, files: tuple[str, ...], mode: Mode, as_json: bool) -> None:
     """Parse control files as the original parser does; exit 1 if one of them fails.
 
     What the parser drops or guesses goes to stderr, with file and line.
     """
-    reports = [_report(path, "lenient" if lenient else "strict", as_json) for path in files]
+    reports = [_report(path, mode, as_json) for path in files]
     ctx.exit(0 if all(reports) else 1)
 
 
-def _report(path: str, mode: control_file.Mode, as_json: bool) -> bool:
+@control.command()
+@click.argument("paths", nargs=-1, metavar="[PATH...]", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object: files, findings, fixed.")
+@click.option("--fix", is_flag=True, help="Mend what a machine can mend: take out the obsolete EXPERIMENTAL.")
+@click.option("--dry-run", is_flag=True, help="With --fix: show the changes, and make none.")
+@click.pass_context
+def lint(ctx: click.Context, paths: tuple[Path, ...], as_json: bool, fix: bool, dry_run: bool) -> None:
+    """Check control files and folders of them, the current folder unless told otherwise; exit 1 on errors.
+
+    An error is something that the author wrote and that is lost; a warning is read, and not as everybody reads it.
+    """
+    if dry_run and not fix:
+        raise click.UsageError("--dry-run goes with --fix", ctx)
+    wanted = paths or (Path("."),)
+    changes = control_lint.fixes(wanted) if fix else []
+    if not dry_run:
+        control_lint.make(changes)
+    report = control_lint.check(wanted)
+    if as_json:
+        printing.as_json(report.to_json([str(change.path) for change in changes]))
+    else:
+        for change in changes:
+            click.echo(change.diff() if dry_run else f"{printing.plain(change.path)}: EXPERIMENTAL taken out")
+        control_lint.show(report)
+    ctx.exit(1 if report.counts["error"] else 0)
+
+
+@control.command(name="list")
+@click.argument("root", default=".", metavar="[PATH]", type=click.Path(path_type=Path))
+@click.option("--suite", help="Only the tests of this suite.")
+@click.option("--needs", metavar="LABEL", help="Only the tests with this label among their DEPENDENCIES.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON array: path and the fields of each test.")
+def list_(root: Path, suite: str | None, needs: str | None, as_json: bool) -> None:
+    """List the tests below PATH, slowest first."""
+    tree = control_tree.read(root)
+    tests = [
+        test
+        for test in tree.tests
+        if (suite is None or suite in test.suite_tag_parts) and (needs is None or needs in test.dependencies)
+    ]
+    if as_json:
+        printing.as_json([{"path": test.path, **test.as_fields()} for test in tests])
+    else:
+        rows = [(test.name, test.time, test.suite, ", ".join(sorted(test.dependencies)), test.path) for test in tests]
+        printing.table(("name", "time", "suites", "needs", "path"), rows, "No tests.")
+    for unreadable in tree.unreadable:
+        click.echo(f"not read: {printing.plain(unreadable.path)}: {printing.plain(unreadable.reason)}", err=True)
+
+
+def _report(path: str, mode: Mode, as_json: bool) -> bool:
     """Print what *path* says; True when it parses."""
     try:
         found = control_file.read(path, mode)

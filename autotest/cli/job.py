@@ -1,4 +1,4 @@
-"""`autotest job`: create, list, show, abort; and the label queues in which entries wait."""
+"""`autotest job`: create, list, show, abort, priority; and the label queues in which entries wait."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def create(
     owner: str | None,
     as_json: bool,
 ) -> None:
-    """Create a job from the control file FILE; its DEPENDENCIES are added to the labels."""
+    """Create a job from the control file FILE; its DEPENDENCIES are added to the labels, and as many hosts as its
+    SYNC_COUNT says run it together."""
     found = control_file.read(file)
     job_id = api.create_job(
         name or found.name or file.name,
@@ -54,6 +55,7 @@ def create(
         run_verify=found.run_verify,
         build=build,
         owner=owner,
+        synch_count=found.sync_count if found.sync_count > 1 else 0,
     )
     if as_json:
         printing.as_json({"id": job_id})
@@ -128,6 +130,23 @@ def show(job_id: int, as_json: bool) -> None:
 def abort(job_ids: tuple[int, ...], reason: str, dry_run: bool, as_json: bool) -> None:
     """Abort jobs, and the children of suites among them."""
     abort_jobs(job_ids, reason, dry_run, as_json)
+
+
+@job.command()
+@click.argument("job_ids", metavar="ID...", type=int, nargs=-1, required=True)
+@click.argument("priority", metavar="N|NAME")
+@click.option("--json", "as_json", is_flag=True, help="The jobs as a JSON list.")
+def priority(job_ids: tuple[int, ...], priority: str, as_json: bool) -> None:
+    """Give jobs, and the unfinished jobs of suites among them, another priority: a number, or a name of the ladder
+    (Weekly, Daily, PostBuild, Default, Build, PFQ, CQ, Super). Higher goes first; what runs is not interrupted."""
+    found = api.prioritize_jobs(job_ids, priority)
+    if as_json:
+        printing.as_json(found)
+        return
+    for row in found:
+        click.echo(f"job {row['id']} {printing.plain(row['name'])} has priority {priority}")
+    if not found:
+        click.echo("Nothing to change: every job has ended.")
 
 
 @job.command()

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from autotest.results.summary import RETRIED
 from autotest.states import EntryStatus, HostStatus, Outcome
 
 #: Wide enough that a table in a pipe is never folded.
@@ -31,6 +32,7 @@ _STYLES = {
     Outcome.NOSTATUS.value: _QUIET,
     Outcome.RUNNING.value: _BUSY,
     Outcome.WARN.value: "yellow",
+    RETRIED: "yellow",
     **{word.value: _BAD for word in (Outcome.FAIL, Outcome.ERROR, Outcome.ABORT)},
 }
 

@@ -1,21 +1,28 @@
-"""`autotest suite`: create, run, wait, list, show, abort."""
+"""`autotest suite`: create, run, wait, list, show, report, abort."""
 
 from __future__ import annotations
 
-import json
-import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
-from autotest import api, errors
-from autotest.cli import printing, suite_progress, suite_report
-from autotest.cli.job import STATUSES, abort_jobs, words_to_dict
+from autotest import api
+from autotest.cli import (
+    printing,
+    suite_builds,
+    suite_codes,
+    suite_follow,
+    suite_junit,
+    suite_options,
+    suite_output,
+    suite_preflight,
+)
+from autotest.cli.job import STATUSES, abort_jobs
+from autotest.cli.suite_codes import SuiteCommand
 from autotest.results.summary import SuiteSummary
 
 _ID = click.argument("job_id", metavar="ID", type=int)
-_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object; progress goes to stderr.")
-_COLOURS = {suite_report.PASSED: "green", suite_report.INFO: "cyan", suite_report.FAILED: "red"}
 
 
 @click.group()
@@ -23,67 +30,61 @@ def suite() -> None:
     """Suites: many tests of one build on one board."""
 
 
-def _creation_options(command: Any) -> Any:
+suite.add_command(suite_builds.report)
+
+
+def _report_options(command: Any) -> Any:
     options = (
-        click.argument("suite_name", metavar="SUITE"),
-        click.option("-b", "--board", required=True, help="Run on hosts with the label board:BOARD."),
-        click.option("-i", "--build", required=True, help="The staged build to test."),
-        click.option("-p", "--pool", default="", help="Run on hosts with the label pool:POOL; default: any pool."),
-        click.option(
-            "-r", "--priority", default="Default", show_default=True, help="A name of the ladder, or a number."
-        ),
-        click.option("--label", "labels", multiple=True, help="Every test needs this label too; may be repeated."),
-        click.option("-t", "--timeout-mins", type=click.IntRange(1), default=1440, show_default=True, help="In all."),
-        click.option(
-            "-x", "--max-runtime-mins", type=click.IntRange(1), default=1440, show_default=True, help="A test."
-        ),
-        click.option("--suite-args", default="{}", metavar="JSON", help="Kept with the suite: a JSON object."),
-        click.option(
-            "--keyval", "keyvals", multiple=True, metavar="KEY=VALUE", help="Kept with the suite; repeatable."
-        ),
-        click.option("--skip-check", is_flag=True, help="Create it even if no live host fits board and pool."),
-        click.option("--owner", help="Whose suite it is; default: your login name."),
+        click.option("--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Give up waiting; it goes on."),
+        click.option("--plain", is_flag=True, help="The lines of run_suite, also on a terminal."),
+        click.option("--json", "as_json", is_flag=True, help="One JSON object; progress goes to stderr."),
+        click.option("--json-dump", is_flag=True, help="Add run_suite's line #JSON_START#...#JSON_END#."),
+        click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML to this file."),
     )
     for option in reversed(options):
         command = option(command)
     return command
 
 
-@suite.command()
-@_creation_options
+@suite.command(cls=SuiteCommand)
+@suite_options.creation
 @click.option("--json", "as_json", is_flag=True, help='Print {"id": ...}.')
-def create(as_json: bool, **arguments: Any) -> None:
-    """Create the job of SUITE and return at once."""
-    job_id = _create(arguments)
-    if as_json:
-        printing.as_json({"id": job_id})
-    else:
-        click.echo(f"Suite {arguments['suite_name']} is job {job_id}. Follow it: autotest suite wait {job_id}")
+def create(as_json: bool, **given: Any) -> None:
+    """Create the job of SUITE and return at once. Exit codes: those of `suite run`, as far as it comes to them."""
+    _created(suite_preflight.create(given), given["suite_name"], as_json)
 
 
-@suite.command()
-@_creation_options
-@click.option("--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Give up waiting; the suite goes on.")
-@_JSON
+@suite.command(cls=SuiteCommand)
+@suite_options.creation
+@click.option("-c", "--create-and-return", is_flag=True, help="Return as soon as the suite is created.")
+@click.option("-m", "--mock-job-id", type=int, metavar="ID", help="Report on this suite instead of a new one.")
+@_report_options
 @click.pass_context
-def run(ctx: click.Context, timeout: float | None, as_json: bool, **arguments: Any) -> None:
+def run(ctx: click.Context, create_and_return: bool, mock_job_id: int | None, **given: Any) -> None:
     """Create the job of SUITE, show its progress, print its results, and exit with its verdict:
 
-    0 fine, 1 a test failed, 2 warnings, 3 the suite or the lab failed, 4 aborted or timed out.
+    0 fine, 1 a test failed, 2 warnings or passed on retry only, 3 the suite or the lab failed, 4 aborted or timed out,
+    5 no host has the labels, 6 options that make no sense, 130 detached with Ctrl-C.
     """
-    job_id = _create(arguments)
-    click.echo(f"Suite {arguments['suite_name']} is job {job_id}.", err=as_json)
-    ctx.exit(_follow(job_id, timeout, as_json))
+    report = {name: given.pop(name) for name in ("timeout", "plain", "as_json", "json_dump", "junit")}
+    _check_place(report["junit"])
+    job_id = mock_job_id if mock_job_id is not None else suite_preflight.create(given)
+    if create_and_return or given["no_wait"]:
+        _created(job_id, given["suite_name"], report["as_json"])
+        return
+    words = f"Suite {given['suite_name']} is job {job_id}; if this terminal closes: autotest suite wait {job_id}"
+    click.echo(words, err=report["as_json"])
+    ctx.exit(_follow(job_id, **report))
 
 
-@suite.command()
+@suite.command(cls=SuiteCommand)
 @_ID
-@click.option("--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Give up waiting; the suite goes on.")
-@_JSON
+@_report_options
 @click.pass_context
-def wait(ctx: click.Context, job_id: int, timeout: float | None, as_json: bool) -> None:
-    """Follow a suite to its end, as `suite run` does, with the same exit code."""
-    ctx.exit(_follow(job_id, timeout, as_json))
+def wait(ctx: click.Context, job_id: int, **report: Any) -> None:
+    """Follow a suite to its end, whoever created it, as `suite run` does and with the same exit codes."""
+    _check_place(report["junit"])
+    ctx.exit(_follow(job_id, **report))
 
 
 @suite.command("list")
@@ -125,15 +126,15 @@ def show(job_id: int, as_json: bool) -> None:
     """Show how a suite stands now."""
     found = api.suite_summary(job_id)
     if as_json:
-        printing.as_json(suite_report.as_dict(found))
+        printing.as_json(suite_output.as_dict(found))
         return
-    click.echo(suite_report.headline(found))
+    click.echo(suite_output.headline(found))
     printing.table(
         ("test", "status", "host", "job", "reason"),
         (
             (
-                row.name,
-                row.entry_status if suite_report.is_running(row) else row.status,
+                row.name + (" (experimental)" if row.view.is_experimental else ""),
+                row.entry_status if suite_output.is_running(row) else row.state,
                 row.hostname,
                 row.job_id,
                 row.reason,
@@ -156,56 +157,40 @@ def abort(job_ids: tuple[int, ...], reason: str, dry_run: bool, as_json: bool) -
     abort_jobs(job_ids, reason, dry_run, as_json)
 
 
-def _create(arguments: dict[str, Any]) -> int:
-    try:
-        suite_args = json.loads(arguments["suite_args"])
-    except ValueError as problem:
-        raise errors.ValidationError({"--suite-args": f"not JSON: {problem}"}) from problem
-    if not isinstance(suite_args, dict):
-        raise errors.ValidationError({"--suite-args": f"must be a JSON object, not {arguments['suite_args']}"})
-    return api.create_suite_job(
-        arguments["suite_name"],
-        arguments["board"],
-        arguments["build"],
-        arguments["pool"],
-        check_hosts=not arguments["skip_check"],
-        timeout_mins=arguments["timeout_mins"],
-        max_runtime_mins=arguments["max_runtime_mins"],
-        priority=arguments["priority"],
-        suite_args=suite_args,
-        child_dependencies=arguments["labels"],
-        job_keyvals=words_to_dict(arguments["keyvals"], "--keyval"),
-        owner=arguments["owner"],
-    )
-
-
-def _follow(job_id: int, timeout: float | None, as_json: bool) -> int:
-    """Show progress until the suite ended, then its report. Returns the verdict's code."""
-    try:
-        with suite_progress.shown(printing.console(stderr=as_json)) as progress:
-            found = api.wait_for_suite(job_id, timeout, progress=progress)
-    except KeyboardInterrupt:
-        _leave(job_id)
-        raise
+def _created(job_id: int, suite_name: str, as_json: bool) -> None:
     if as_json:
-        printing.as_json(suite_report.as_dict(found))
+        printing.as_json({"id": job_id})
     else:
-        _print_report(found)
-    return found.verdict.code if found.verdict else 0
+        click.echo(f"Suite {suite_name} is job {job_id}. Follow it: autotest suite wait {job_id}")
 
 
-def _leave(job_id: int) -> None:
-    click.echo(f"\nSuite job {job_id} goes on. Pick it up again: autotest suite wait {job_id}", err=True)
-    if sys.stdin.isatty() and sys.stderr.isatty() and click.confirm("Abort it instead?", default=False, err=True):
-        abort_jobs([job_id], "aborted with Ctrl-C", False, False)
+def _check_place(junit: Path | None) -> None:
+    """Hours later would be too late to find out that the report has no place."""
+    if junit is not None and not junit.absolute().parent.is_dir():
+        raise click.BadParameter(f"the folder of {junit} does not exist", param_hint="--junit")
 
 
-def _print_report(found: SuiteSummary) -> None:
-    click.echo()
-    for line in suite_report.lines(found, api.results_dir()):
-        for mark, colour in _COLOURS.items():
-            if line.endswith(mark):
-                line = line.removesuffix(mark) + click.style(mark, fg=colour)
-        click.echo(line)
-    click.echo()
-    click.echo(suite_report.headline(found))
+def _follow(job_id: int, timeout: float | None, plain: bool, as_json: bool, json_dump: bool, junit: Path | None) -> int:
+    """Show progress until the suite ended, then its report. Returns the verdict's code."""
+    found = suite_follow.to_the_end(job_id, timeout, quiet=as_json)
+    if junit is not None:
+        suite_junit.write(found, api.results_dir(), junit)
+    if as_json:
+        printing.as_json(suite_output.as_dict(found))
+    else:
+        _print_report(found, plain)
+    if json_dump:
+        click.echo(suite_output.dump(found, api.results_dir()), err=as_json)
+    return found.verdict.code if found.verdict else suite_codes.OK
+
+
+def _print_report(found: SuiteSummary, plain: bool) -> None:
+    console = printing.console()
+    console.print()
+    if console.is_terminal and not plain:
+        console.print(suite_output.screen(found, api.results_dir()))
+    else:
+        for line in suite_output.coloured(suite_output.lines(found, api.results_dir())):
+            console.print(line, soft_wrap=True)
+        console.print()
+    click.secho(suite_output.headline(found), fg=suite_output.verdict_colour(found) or None, bold=console.is_terminal)

@@ -13,12 +13,17 @@ from autotest.states import FINAL, EntryStatus, Outcome
 
 SUITE_JOB = "Suite job"
 NEVER_RAN = "Timed out, did not run."
+#: Between the build and the suite in the name of a suite job.
+SUITE_FILE = "-test_suites/control."
 NO_RESULTS = "The job ended and left no results."
+#: How a result that is GOOD on a retry is counted and shown: what passes only at times is not fine.
+RETRIED = "RETRIED"
 
 _SERVER = "SERVER_JOB"
 _CLIENT = "CLIENT_JOB"
 _FAILED = frozenset({Outcome.FAIL.value, Outcome.ERROR.value, Outcome.ABORT.value})
-_PREFIX = re.compile(r"[^/]*/[^/]*(?:/\d+)?/[^/]+/(?=.)")
+#: ``<board>-<type>/<version>/<suite>/`` (section 4.6), or ``<build>/<suite>/`` of a build that is called by one word.
+_PREFIX = re.compile(r"(?:[^/]*/[^/]*(?:/\d+)?|[^/]+)/[^/]+/(?=.)")
 _OUTCOME_OF = {
     EntryStatus.COMPLETED.value: Outcome.GOOD,
     EntryStatus.FAILED.value: Outcome.FAIL,
@@ -59,7 +64,11 @@ class StoredTest(NamedTuple):
 
 
 class Child(NamedTuple):
-    """One job: a child of a suite, or the suite itself. *aborted_tags* are tags whose job keyvals name an aborter."""
+    """One job: a child of a suite, or the suite itself. *aborted_tags* are tags whose job keyvals name an aborter.
+
+    *is_experimental*: its test is on trial and does not decide about the suite. *suite_name*: the name of the suite
+    job, '' for a job of no suite.
+    """
 
     job_id: int
     name: str
@@ -69,6 +78,9 @@ class Child(NamedTuple):
     tests: tuple[StoredTest, ...]
     aborted_tags: frozenset[str]
     retry_count: int
+    is_experimental: bool = False
+    parent_job_id: int | None = None
+    suite_name: str = ""
 
     @property
     def finished(self) -> bool:
@@ -79,6 +91,15 @@ class Child(NamedTuple):
         """The entries' status, if they agree; else that of the first one that is not final."""
         pending = [entry.status for entry in self.entries if entry.status not in FINAL]
         return next(iter([*pending, *(entry.status for entry in self.entries)]), "")
+
+    @property
+    def test(self) -> str:
+        """The test as it was scheduled: the job's name without ``<build>/<suite>/``."""
+        build, _, suite = self.suite_name.partition(SUITE_FILE)
+        prefix = f"{build}/{suite}/"
+        if suite and self.name.startswith(prefix):
+            return self.name.removeprefix(prefix)
+        return short_name(self.name)
 
     def entry_of(self, tag: str) -> Entry | None:
         """The entry that wrote the folder *tag*."""
@@ -115,6 +136,11 @@ class Row:
     finished_time: datetime.datetime | None
     view: View = dataclasses.field(repr=False)
 
+    @property
+    def state(self) -> str:
+        """The status, with a pass that took a retry as a state of its own."""
+        return RETRIED if self.retry and self.status == Outcome.GOOD.value else self.status
+
 
 def rows(facts: SuiteFacts) -> tuple[Row, ...]:
     """The suite job first, then the tests that only the suite knows, then every child's, in order of creation."""
@@ -145,7 +171,7 @@ def rows_of_job(child: Child) -> Iterator[Row]:
         if _is_record(test):
             if test.status == Outcome.GOOD or test.tag in failed:
                 continue
-            name = f"{short_name(child.name)}_{test.name}"
+            name = f"{child.test}_{test.name}"
         yield _test_row(child, test, name)
     tags = {test.tag for test in child.tests}
     for entry in child.entries:
@@ -172,7 +198,7 @@ def _suite_level_row(suite: Child, test: StoredTest, missing: dict[int, Child]) 
     name = short_name(test.name)
     child = suite
     if test.status == Outcome.ABORT:
-        matching = [other for other in missing.values() if other.name == test.name or short_name(other.name) == name]
+        matching = [other for other in missing.values() if other.name == test.name or other.test == name]
         if matching:
             child = missing.pop(matching[0].job_id)
     row = _test_row(suite, test, name)
@@ -185,7 +211,7 @@ def _suite_level_row(suite: Child, test: StoredTest, missing: dict[int, Child]) 
         hostname=entry.hostname if entry else row.hostname,
         entry_status=child.status if child is not suite else "",
         retry=child.retry_count,
-        view=View(name, row.view.status, never_ran=True),
+        view=View(name, row.view.status, never_ran=True, is_experimental=child.is_experimental),
     )
 
 
@@ -209,6 +235,7 @@ def _test_row(child: Child, test: StoredTest, name: str) -> Row:
             was_aborted=test.tag in child.aborted_tags or bool(entry and entry.aborted),
             over_runtime=_over_runtime(test.job_started, test.job_finished, child.max_runtime_mins),
             is_retry=child.retry_count > 0,
+            is_experimental=child.is_experimental,
         ),
     )
 
@@ -226,7 +253,7 @@ def _without_results(child: Child, is_suite: bool = False) -> Iterator[Row]:
 
 def _entry_row(child: Child, entry: Entry, is_suite: bool = False) -> Row:
     """What an entry alone says: it waits, it runs, or it ended and no test ever began."""
-    name = SUITE_JOB if is_suite else short_name(child.name)
+    name = SUITE_JOB if is_suite else child.test
     outcome = _OUTCOME_OF.get(entry.status, Outcome.RUNNING)
     never_ran = entry.complete and not is_suite
     if never_ran:
@@ -252,5 +279,6 @@ def _entry_row(child: Child, entry: Entry, is_suite: bool = False) -> Row:
             was_aborted=entry.aborted,
             over_runtime=_over_runtime(entry.started_on, entry.finished_on, child.max_runtime_mins),
             is_retry=child.retry_count > 0,
+            is_experimental=child.is_experimental,
         ),
     )

@@ -57,6 +57,7 @@ class View:
 
     *is_suite* marks the suite job itself; *never_ran* a test that only the suite knows. *was_aborted* says that
     somebody or a limit aborted its job; *over_runtime* that it ran longer than its own max_runtime_mins.
+    *is_experimental*: its test is on trial, so that it is told apart and never decides.
     """
 
     name: str
@@ -66,6 +67,7 @@ class View:
     was_aborted: bool = False
     over_runtime: bool = False
     is_retry: bool = False
+    is_experimental: bool = False
 
     @property
     def aborted(self) -> bool:
@@ -76,21 +78,24 @@ class View:
 
 
 def of(views: Iterable[View], timed_out: bool = False, suite: str = "", num_required: int = 0) -> Verdict:
-    """The worst verdict of all *views*.
+    """The worst verdict of all *views* but the experimental ones.
 
     *timed_out*: the suite was aborted after its timeout. Suite ``provision`` is fine once *num_required* (if not 0)
     of its tests are.
     """
     listed = list(views)
-    verdicts = [of_view(view) for view in listed]
-    if not verdicts:
+    if not listed:
         return TEST_VIEWS_MISSING
-    fine = sum(verdict in (OK, TEST_RETRY) for view, verdict in zip(listed, verdicts, strict=True) if not view.is_suite)
+    counted = [view for view in listed if not view.is_experimental]
+    verdicts = [of_view(view) for view in counted]
+    fine = sum(
+        verdict in (OK, TEST_RETRY) for view, verdict in zip(counted, verdicts, strict=True) if not view.is_suite
+    )
     if suite == PROVISION and num_required and fine >= num_required:
         return OK
     if timed_out:
         verdicts.append(SUITE_TIMEOUT)
-    return max(verdicts, key=LADDER.index)
+    return max(verdicts, key=LADDER.index, default=OK)
 
 
 def of_view(view: View) -> Verdict:

@@ -59,3 +59,83 @@ def test_people_get_plain_lines(parse):
     result = parse(GOOD, "", options=())
     assert "    name: n\n" in result.stdout
     assert "ControlVariableException: WARNING: Not all required" in result.stdout
+
+
+@pytest.fixture
+def tree(tmp_path):
+    def write(**texts):
+        for name, text in texts.items():
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "control").write_bytes(text.encode())
+        return tmp_path
+
+    return write
+
+
+def run(*words):
+    return CliRunner().invoke(main, ["control", *map(str, words)])
+
+
+def test_lint_of_clean_files_says_so(tree):
+    result = run("lint", tree(a=GOOD))
+    assert (result.exit_code, result.output) == (0, "1 control files: 0 errors, 0 warnings, 0 notes\n")
+
+
+def test_lint_ends_with_1_on_errors_and_names_them(tree):
+    root = tree(a=GOOD + "SYNC_COUNT=f()\n", b="def (:\n", c=GOOD.replace('"n"', '"o"') + 'DEPENDENCY="x"\n')
+    result = run("lint", root)
+    assert result.exit_code == 1
+    assert f"{root}/a/control:7: error: SYNC_COUNT: an expression (Call) is dropped" in result.stdout
+    assert f"{root}/b/control: error: Error parsing b/control because invalid syntax" in result.stdout
+    assert f"{root}/c/control:7: warning: DEPENDENCY: is not a control variable" in result.stdout
+    assert result.stdout.endswith("3 control files: 2 errors, 1 warnings, 0 notes\n")
+
+
+def test_warnings_alone_end_with_0(tree):
+    assert run("lint", tree(a=GOOD + "DEPENDENCY=1\n")).exit_code == 0
+
+
+def test_lint_takes_files_too_and_names_one_that_is_not_there(tree):
+    root = tree(a=GOOD)
+    result = run("lint", "--json", root / "a/control", root / "nowhere")
+    report = json.loads(result.stdout)
+    assert (result.exit_code, report["files"], report["fixed"]) == (1, 2, [])
+    (finding,) = report["findings"]
+    assert set(finding) == {"path", "line", "variable", "problem", "hint", "severity"}
+    assert (finding["path"], finding["severity"]) == (f"{root}/nowhere", "error")
+
+
+def test_a_dry_run_shows_the_change_and_makes_none(tree):
+    root = tree(a=GOOD + "EXPERIMENTAL = True\n")
+    result = run("lint", "--fix", "--dry-run", root)
+    assert "\n-EXPERIMENTAL = True\n" in result.stdout
+    assert (root / "a/control").read_text() == GOOD + "EXPERIMENTAL = True\n"
+
+
+def test_fix_takes_experimental_out_and_keeps_the_mode_of_the_file(tree):
+    root = tree(a=GOOD + "EXPERIMENTAL = True\n", b=GOOD)
+    (root / "a/control").chmod(0o640)
+    result = run("lint", "--fix", "--json", root)
+    assert json.loads(result.stdout)["fixed"] == [f"{root}/a/control"]
+    assert (root / "a/control").read_text() == GOOD
+    assert (root / "a/control").stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in (root / "a").iterdir()] == ["control"]
+
+
+def test_dry_run_without_fix_is_a_usage_error(tree):
+    assert run("lint", "--dry-run", tree(a=GOOD)).exit_code == 2
+
+
+def test_list_chooses_by_suite_and_label(tree):
+    needs = GOOD.replace('"n"', '"needy"').replace("SHORT", "LONG") + 'DEPENDENCIES="servo"\n'
+    root = tree(a=GOOD, b=needs, c="def (:\n")
+    result = run("list", root, "--json")
+    assert [row["path"] for row in json.loads(result.stdout)] == ["b/control", "a/control"]
+    assert "not read: c/control: Error parsing" in result.stderr
+    assert [row["name"] for row in json.loads(run("list", root, "--needs", "servo", "--json").stdout)] == ["needy"]
+    assert len(json.loads(run("list", root, "--suite", "a", "--json").stdout)) == 2
+    assert json.loads(run("list", root, "--suite", "nosuch", "--json").stdout) == []
+
+
+def test_list_for_people_is_a_table(tree):
+    assert "control" in run("list", tree(a=GOOD)).stdout

@@ -8,7 +8,7 @@ import pytest
 
 from autotest import api
 from autotest.models import database
-from autotest.scheduler import hosts
+from autotest.scheduler import hosts, wakes
 
 BUILD = "pi4-release/R1-1.0"
 
@@ -162,3 +162,31 @@ def test_no_queue_is_listed_once_nothing_waits(installation, command, nap):
     nap()
     api.abort_jobs([1])
     assert command("job", "queues").stdout == "No entry waits.\n"
+
+
+@pytest.mark.parametrize(("word", "number"), [("CQ", 70), ("13", 13), ("post build", None), ("PostBuild", 30)])
+def test_a_job_that_waits_gets_another_priority(installation, command, nap, word, number):
+    nap()
+    if number is None:
+        assert "'post build' is neither a number nor one of" in command("job", "priority", 1, word, code=1).stderr
+        return
+    assert command("job", "priority", 1, word).stdout == f"job 1 nap has priority {word}\n"
+    assert api.show_job(1)["priority"] == number
+    assert [entry.priority for entry in installation.entries(1)] == [number]
+
+
+def test_a_new_priority_wakes_the_queue_and_leaves_what_ended(installation, command, nap):
+    nap()
+    nap()
+    installation.ended(1)
+    queue = wakes.label_queue(installation.entries(2)[0].queue_key)
+    installation.messages(queue)
+    assert command.json("job", "priority", 1, 2, "Super") == [{"id": 2, "name": "nap"}]
+    assert (installation.messages(queue), api.show_job(1)["priority"]) == (1, 40)
+    assert command("job", "priority", 1, "Super").stdout == "Nothing to change: every job has ended.\n"
+
+
+def test_an_unknown_job_changes_none(installation, command, nap):
+    nap()
+    assert "there is no job 9" in command("job", "priority", 1, 9, "Super", code=1).stderr
+    assert api.show_job(1)["priority"] == 40

@@ -5,17 +5,19 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import types
 
 import pytest
+from junitparser import JUnitXml
 from rich.console import Console
 
 from autotest import api
-from autotest.cli import suite_progress
+from autotest.cli import suite_follow, suite_progress
 from autotest.models import database
-from autotest.scheduler import suites
+from autotest.scheduler import suite_request, suites
 
 BUILD = "pi4-release/R1-1.0"
 ARGUMENTS = ("smoke", "-b", "pi4", "-i", BUILD)
@@ -48,19 +50,21 @@ def test_create_hands_every_option_to_the_api(shelf, command):
     command("suite", "create", *ARGUMENTS, *words, "--suite-args", '{"a": 1}', "--label", "board:pi4")
     job = api.show_job(1)
     assert (job["owner"], job["priority"], job["timeout_mins"], job["max_runtime_mins"]) == ("bob", 70, 30, 20)
-    expected = {"ticket": "7", "pool": "suites", "child_dependencies": "board:pi4", "suite_args": '{"a": 1}'}
-    assert job["keyvals"].items() >= expected.items()
+    assert job["keyvals"].items() >= {"ticket": "7", "pool": "suites"}.items()
+    with database.connection():
+        asked = suite_request.asked(1)
+    assert (asked.suite_args, asked.spec.child_dependencies) == ({"a": 1}, ("board:pi4",))
 
 
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [
-        (("-b", "pi5"), 1, 'autotest: board: no host carries "board:pi5"; nearest: board:pi4\n'),
-        (("--suite-args", "{"), 1, "autotest: --suite-args: not JSON: "),
-        (("--suite-args", "[]"), 1, "autotest: --suite-args: must be a JSON object, not []\n"),
-        (("--keyval", "ticket"), 1, "autotest: --keyval: 'ticket' is not KEY=VALUE\n"),
-        (("-r", "soon"), 1, "autotest: priority: priority 'soon' is neither"),
-        (("-t", "0"), 2, "Invalid value for '-t'"),
+        (("-b", "pi5"), 5, 'autotest: board: no host carries "board:pi5"; nearest: board:pi4\n'),
+        (("--suite-args", "{"), 6, "autotest: --suite-args: not JSON: "),
+        (("-r", "soon"), 6, "autotest: priority: priority 'soon' is neither"),
+        (("-t", "0"), 6, "Invalid value for '-t'"),
+        (("-i", "nosuch"), 3, "nosuch"),
+        (("--model", "x"), 5, 'no host carries "model:x"'),
     ],
 )
 def test_create_refuses_in_one_line(shelf, command, words, code, text):
@@ -100,39 +104,73 @@ def test_run_creates_follows_and_judges(shelf, command, monkeypatch):
 
     monkeypatch.setattr(api, "wait_for_suite", ended_meanwhile)
     result = command("suite", "run", *ARGUMENTS, code=4)
-    assert result.stdout.startswith("Suite smoke is job 1.\n")
+    assert result.stdout.startswith("Suite smoke is job 1; if this terminal closes: autotest suite wait 1\n")
     assert "sleeptest     ABORT: The job ended and left no results.\n" in result.stdout
 
 
 def test_a_wait_that_lasts_too_long_leaves_the_suite_alone(shelf, command):
     command("suite", "create", *ARGUMENTS)
-    result = command("suite", "wait", 1, "--timeout", 0, code=1)
+    result = command("suite", "wait", 1, "--timeout", 0, code=4)
     assert "it goes on: autotest suite wait 1" in result.stderr
     assert api.list_suites()[0]["status"] == "Queued"
 
 
-def test_ctrl_c_says_how_to_pick_up_again_and_does_not_ask_without_a_terminal(shelf, command, monkeypatch):
+def test_ctrl_c_without_a_terminal_says_how_to_pick_up_again(shelf, command, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(api, "wait_for_suite", interrupted)
     result = command("suite", "run", *ARGUMENTS, code=130)
-    assert "Suite job 1 goes on. Pick it up again: autotest suite wait 1" in result.stderr
-    assert "Abort it" not in result.output
+    assert "detached; suite job 1 goes on: autotest suite wait 1" in result.stderr
     assert api.list_suites()[0]["status"] == "Queued"
 
 
-@pytest.mark.parametrize(("answer", "status"), [("y\n", "Aborted"), ("n\n", "Queued"), ("\n", "Queued")])
-def test_ctrl_c_on_a_terminal_asks_before_it_aborts(shelf, command, monkeypatch, answer, status):
+def test_ctrl_c_and_abort_waits_for_the_end_and_tells_the_verdict(shelf, command, monkeypatch):
+    waited, terminal = api.wait_for_suite, types.SimpleNamespace(isatty=lambda: True)
+
     def interrupted(*_, **__):
-        terminal = types.SimpleNamespace(isatty=lambda: True)
-        monkeypatch.setattr("autotest.cli.suite.sys", types.SimpleNamespace(stdin=terminal, stderr=terminal))
+        monkeypatch.setattr(api, "wait_for_suite", waited)
+        monkeypatch.setattr(suite_follow, "sys", types.SimpleNamespace(stdin=terminal, stderr=terminal))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(api, "wait_for_suite", interrupted)
-    result = command("suite", "run", *ARGUMENTS, code=130, answer=answer)
-    assert "Abort it instead? [y/N]" in result.output
-    assert api.list_suites()[0]["status"] == status
+    result = command("suite", "run", *ARGUMENTS, code=3, answer="a\n")
+    assert "(a)bort the suite, (d)etach and let it go on, or (c)ontinue" in result.stderr
+    assert "Aborted: 1 entries of suite job 1." in result.stderr
+    assert result.stdout.endswith("Suite job failed. (code 3)\n")
+
+
+def test_a_suite_can_be_created_and_left_alone(shelf, command):
+    for words in (("-c",), ("--no-wait",)):
+        result = command("suite", "run", *ARGUMENTS, *words)
+        assert "Follow it: autotest suite wait" in result.stdout
+    assert command.json("suite", "run", *ARGUMENTS, "-c") == {"id": 3}
+
+
+def test_an_old_suite_is_reported_on_again(shelf, command):
+    command("suite", "create", *ARGUMENTS)
+    end_suite(shelf, 1)
+    command("suite", "run", *ARGUMENTS, "--mock-job-id", 1, code=4)
+    assert len(api.list_suites()) == 1
+
+
+def test_every_report_can_be_had_at_once(shelf, command, tmp_path):
+    command("suite", "create", *ARGUMENTS)
+    end_suite(shelf, 1)
+    place = tmp_path / "out.xml"
+    result = command("suite", "wait", 1, "--plain", "--json-dump", "--junit", place, code=4)
+    assert "Suite timings:\nDownloads started: 20" in result.stdout
+    dumped = re.search("#JSON_START#(.*)#JSON_END#", result.stdout)
+    assert json.loads(dumped[1])["return_code"] == 4
+    assert [case.name for suite in JUnitXml.fromfile(str(place)) for case in suite] == ["sleeptest"]
+
+
+def test_the_dump_stays_out_of_the_json(shelf, command):
+    command("suite", "create", *ARGUMENTS)
+    end_suite(shelf, 1)
+    result = command("suite", "wait", 1, "--json", "--json-dump", code=4)
+    assert list(json.loads(result.stdout)["tests"]) == ["1/Suite job", "2/sleeptest"]
+    assert "#JSON_START#" in result.stderr
 
 
 def test_list_shows_the_newest_first_and_says_how_to_see_more(shelf, command):
@@ -157,14 +195,14 @@ def test_show_tells_how_a_suite_stands(shelf, command):
     result = command("suite", "show", 1)
     assert result.stdout.startswith(f"suite smoke of {BUILD}, job 1: Running; 0 of 1 done; 1 Queued\n")
     assert "sleeptest" in result.stdout
-    assert command.json("suite", "show", 1)["rows"][1]["name"] == "sleeptest"
+    assert command.json("suite", "show", 1)["tests"]["2/sleeptest"]["status"] == "NOSTATUS"
 
 
-@pytest.mark.parametrize("verb", ["show", "wait", "abort"])
-def test_a_job_that_is_no_suite_is_refused(shelf, command, verb):
+@pytest.mark.parametrize(("verb", "code"), [("show", 1), ("wait", 6), ("abort", 1)])
+def test_a_job_that_is_no_suite_is_refused(shelf, command, verb, code):
     api.create_job("nap", "pass", dependencies=["board:pi4"])
-    assert "job 1 is not a suite; see: autotest job show 1" in command("suite", verb, 1, code=1).stderr
-    assert "there is no job 9" in command("suite", verb, 9, code=1).stderr
+    assert "job 1 is not a suite; see: autotest job show 1" in command("suite", verb, 1, code=code).stderr
+    assert "there is no job 9" in command("suite", verb, 9, code=code).stderr
 
 
 def test_an_abort_is_rehearsed_first_and_reaches_the_children(shelf, command):

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from autotest import errors
 from autotest.models import afe, database, tko
+from autotest.models.suite import SuiteRequest
 from autotest.results import command, parser, store, summary
 from autotest.states import EntryStatus
 
@@ -229,6 +230,50 @@ def test_a_job_on_two_hosts_shows_the_one_that_has_no_results_yet(lab):
         ("t", "h1", "Completed"),
         ("pair", "h2", "Running"),
     ]
+
+
+def test_an_experimental_test_is_told_apart_and_does_not_decide(lab):
+    lab.parsed(lab.suite, "", "hostless")
+    lab.done("login", "GOOD|login_Ok|login_Ok|timestamp=1100|")
+    lab.done("new", "FAIL|new|new|timestamp=1100|odd", EntryStatus.FAILED, keyvals={"experimental": True})
+    lab.done("old", "GOOD|old|old|timestamp=1100|", keyvals={"experimental": False})
+    late = lab.child("late", experimental=True)
+    lab.entry(late, EntryStatus.ABORTED, aborted=True)
+
+    found = lab.summary()
+
+    assert [row.name for row in found.rows if row.view.is_experimental] == ["new", "late"]
+    assert (found.verdict.code, found.counts, found.experimental) == (0, {"GOOD": 2}, {"FAIL": 1, "ABORT": 1})
+
+
+def test_a_pass_on_retry_is_counted_as_what_it_is(lab):
+    lab.parsed(lab.suite, "", "hostless")
+    first = lab.done("ping", "FAIL|ping|ping|timestamp=1100|", EntryStatus.FAILED)
+    lab.done("ping", "GOOD|ping|ping|timestamp=1200|", keyvals={"retry_original_job_id": first.id},
+             retry_original_job_id=first.id)  # fmt: skip
+    lab.done("login", "GOOD|login|login|timestamp=1100|")
+    found = lab.summary()
+    assert found.counts == {"RETRIED": 1, "GOOD": 1}
+    assert (found.verdict.code, found.verdict.message) == (2, "Tests were retried.")
+
+
+def test_a_test_is_called_by_its_name_whatever_the_build_is_called(lab):
+    afe.Job.update(name="demo-1-test_suites/control.smoke").where(afe.Job.id == lab.suite.id).execute()
+    child = lab.child("wifi")
+    afe.Job.update(name="demo-1/smoke/wifi").where(afe.Job.id == child.id).execute()
+    lab.entry(child, EntryStatus.QUEUED)
+    assert [row.name for row in lab.summary().rows] == ["Suite job", "wifi"]
+
+
+@pytest.mark.parametrize(("required", "code"), [(1, 0), ("1", 0), (2, 1), (None, 1), ("many", 1)])
+def test_enough_provisioned_hosts_are_enough(lab, required, code):
+    afe.JobKeyval.create(job=lab.suite, key="suite", value="provision")
+    asked = {"spec": {}, "suite_args": {} if required is None else {"num_required": required}}
+    SuiteRequest.create(job=lab.suite, arguments=json.dumps(asked))
+    lab.parsed(lab.suite, "", "hostless")
+    lab.done("pass", "GOOD|dummy_Pass|dummy_Pass|timestamp=1100|")
+    lab.done("pass", "FAIL|dummy_Pass|dummy_Pass|timestamp=1100|", EntryStatus.FAILED, "h2")
+    assert lab.summary().verdict.code == code
 
 
 def test_a_folder_that_no_job_made_is_found_by_its_tag(folder):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autotest.results import verdict
 from autotest.results.verdict import View
@@ -45,6 +48,28 @@ PROVISION_FAIL = View("provision", Outcome.FAIL)
 def test_the_worst_view_decides(views, expected):
     assert verdict.of(views) is expected
     assert {verdict.of(order) for order in itertools.permutations(views)} == {expected}
+
+
+VIEWS = st.builds(
+    View,
+    st.sampled_from(["t", "provision"]),
+    st.sampled_from(Outcome),
+    *[st.booleans()] * 6,
+)
+
+
+@given(st.lists(VIEWS, min_size=1), VIEWS)
+def test_one_more_result_makes_a_suite_no_better(views, other):
+    rank = verdict.LADDER.index
+    assert rank(verdict.of([*views, other])) >= rank(verdict.of(views))
+
+
+@given(st.lists(VIEWS, min_size=1), st.sampled_from(Outcome))
+def test_experimental_tests_never_decide(views, status):
+    views = [dataclasses.replace(view, is_experimental=False) for view in views]
+    on_trial = View("new", status, is_experimental=True)
+    assert verdict.of([*views, on_trial]) is verdict.of(views)
+    assert verdict.of([on_trial]) is verdict.OK
 
 
 def test_the_codes_and_messages_are_run_suites():
