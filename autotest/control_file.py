@@ -1,8 +1,8 @@
 """Control files: NAME, SUITE, DEPENDENCIES ... read with ast, never executed here.
 
-Rules and error texts: control-files-and-suites.md sections 1.1 to 1.5. Three readings share one extractor:
+Rules and error texts: control-files-and-suites.md sections 1.1 to 1.7. The readings share one extractor:
 
-* *strict* and *lenient* equal the original parser, its quirks included;
+* *strict* and *lenient* equal the original parser, its quirks included; *classic* and *classic-lenient* the first one;
 * *modern* (section 8) computes sums and products of constants, takes lists and tuples of strings as sets and None as
   unset, accepts EXPERIMENTAL, and refuses a file with one error that names all of its faults.
 
@@ -13,42 +13,26 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import difflib
-import io
 import re
-import tokenize
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
-from autotest import control_recovery, errors
+from autotest import control_source, control_values, errors
+from autotest.control_conversions import CONVERSIONS, SETS, Unset
+from autotest.control_diagnosis import Diagnosis, Notes, near
+from autotest.control_dialect import OBSOLETE, REQUIRED, RULES, TIMES, UNUSED, VARIABLES, Mode
+from autotest.control_source import LARGEST
 
-Mode = Literal["modern", "strict", "lenient"]
+__all__ = ["LARGEST", "REQUIRED", "TIMES", "ControlFile", "Diagnosis", "Mode", "content", "decode", "parse", "read"]
 
-#: Bytes of a control file that we are willing to read.
-LARGEST = 1024 * 1024
-TIMES = ("fast", "short", "medium", "long", "lengthy")
-REQUIRED = ("author", "doc", "name", "time", "test_type")
 DEFAULT_MAX_RESULT_SIZE_KB = 20000
 
-_OBSOLETE = "experimental"
-_UNUSED = frozenset(("retries", "criteria", "purpose", "extended_timeout"))
-_MOST_DIAGNOSES = 100
-_LARGEST_FOLDED = 2**64
 _STEP = re.compile(r"step[0-9]+")
-
-
-class Diagnosis(NamedTuple):
-    """Something that a reading dropped, guessed or recovered; *line* counts from 1, 0 means the whole file."""
-
-    line: int
-    variable: str
-    message: str
-    hint: str = ""
-
-    def __str__(self) -> str:
-        what = f"{self.variable}: {self.message}" if self.variable else self.message
-        return f"{what}; {self.hint}" if self.hint else what
+_CONSTANT = "write the value as a constant"
+#: What an assignment says that the reading drops; None is a value.
+_NOTHING = object()
+_ATTRIBUTE = {"max_result_size_kb": "max_result_size_KB"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,50 +101,62 @@ def read(path: str | Path, mode: Mode = "modern") -> ControlFile:
     Raises ControlFileNotFound when it cannot be opened, ControlVariableException when it is larger than LARGEST bytes
     or not text in its declared encoding (UTF-8 unless it says otherwise), and what :func:`parse` raises.
     """
+    return decode(content(path), str(path), mode)
+
+
+def content(path: str | Path) -> bytes:
+    """The bytes of the file at *path*, at most LARGEST + 1. Raises ControlFileNotFound when it cannot be opened."""
     try:
         with open(path, "rb") as file:
-            data = file.read(LARGEST + 1)
+            return file.read(LARGEST + 1)
     except (OSError, ValueError) as problem:
         reason = getattr(problem, "strerror", None) or problem
         raise errors.ControlFileNotFound(f"{path} cannot be read: {reason}") from problem
+
+
+def decode(data: bytes, path: str = "", mode: Mode = "modern") -> ControlFile:
+    """Read the metadata of the bytes of a file; *path* is for messages. Raises what :func:`read` raises for content."""
     if len(data) > LARGEST:
-        raise _unparsable(str(path), f"it is larger than {LARGEST} bytes")
+        raise _unparsable(path, f"it is larger than {LARGEST} bytes")
     try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-        text = data.decode(encoding)
+        text = control_source.decoded(data)
     except (SyntaxError, ValueError) as problem:
-        raise _unparsable(str(path), str(problem)) from problem
-    return parse(text, str(path), mode)
+        raise _unparsable(path, str(problem)) from problem
+    return parse(text, path, mode)
 
 
 def parse(text: str, path: str = "", mode: Mode = "modern") -> ControlFile:
     """Read the metadata of *text*; *path* is for messages.
 
-    Raises ControlVariableException for text that is neither Python 3 nor Python 2, and for missing required
-    variables. A value that does not fit is a ControlVariableException in modern mode, ValueError or TypeError in
-    strict mode (section 1.4), and skipped in lenient mode.
+    Raises ControlVariableException for text that is neither Python 3 nor Python 2 or too large to be parsed, and for
+    missing required variables. A value that does not fit is a ControlVariableException in modern mode, ValueError or
+    TypeError in strict mode (section 1.4), and skipped in lenient mode.
     """
-    if mode not in get_args(Mode):
+    if mode not in RULES:
         raise ValueError(f"mode {mode!r} is not one of {', '.join(get_args(Mode))}")
     if len(text) > LARGEST:
         raise _unparsable(path, f"it is larger than {LARGEST} characters")
-    reading = _Reading(path, mode)
-    variables = reading.variables(_tree(text, path, reading.note))
-    return ControlFile(path=path, text=text, **reading.attributes(variables), diagnoses=tuple(reading.diagnoses))
+    notes = Notes(path)
+    reading = _Reading(path, mode, notes)
+    variables = reading.variables(_tree(text, path, notes))
+    return ControlFile(path=path, text=text, **reading.attributes(variables), diagnoses=notes.in_order())
 
 
 def _unparsable(path: str, reason: str) -> errors.ControlVariableException:
     return errors.ControlVariableException(f"Error parsing {path or 'data'} because {reason}")
 
 
-def _tree(text: str, path: str, note: Callable[[Diagnosis], None]) -> ast.Module:
+def _tree(text: str, path: str, notes: Notes) -> ast.Module:
     try:
-        tree, complaint = control_recovery.tree(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as problem:
-        raise _unparsable(path, str(problem) or type(problem).__name__) from problem
+        tree, complaint = control_source.tree(text)
+    except (SyntaxError, ValueError) as problem:
+        raise _unparsable(path, str(problem)) from problem
+    except (RecursionError, MemoryError) as problem:
+        # CPython's word for a parser stack that is full is MemoryError.
+        raise _unparsable(path, "it is nested too deep") from problem
     if complaint is not None:
-        message = f"recovered from Python 2: {complaint.msg}"
-        note(Diagnosis(complaint.lineno or 0, "", message, "the body will not run on Python 3"))
+        said = f"recovered from Python 2: {complaint.msg}"
+        notes.add(complaint.lineno or 0, "", said, "the body will not run on Python 3")
     return tree
 
 
@@ -171,127 +167,87 @@ class _Variable(NamedTuple):
     line: int
 
 
-class _Dropped(Exception):
-    """An expression that has no constant value for this reading."""
-
-
-class _Unset(Exception):
-    """A value that leaves the variable at its default, without being an error."""
-
-
 class _Reading:
     """One pass over one file."""
 
-    def __init__(self, path: str, mode: Mode):
+    def __init__(self, path: str, mode: Mode, notes: Notes):
         self.path = path
-        self.mode = mode
-        self.modern = mode == "modern"
-        self.diagnoses: list[Diagnosis] = []
-
-    def note(self, diagnosis: Diagnosis) -> None:
-        if len(self.diagnoses) < _MOST_DIAGNOSES:
-            self.diagnoses.append(diagnosis)
+        self.rules = RULES[mode]
+        self.notes = notes
+        #: Lower-case names that an author expects to have an effect.
+        self.known = self.rules.known | {OBSOLETE}
 
     # Section 1.3: which assignments count.
 
     def variables(self, tree: ast.Module) -> dict[str, _Variable]:
         """The accepted assignments by lower-case name: those of the last step function, overlaid by the top level."""
         in_step: dict[str, _Variable] = {}
-        for statement in tree.body:
+        for statement in tree.body if self.rules.reads_collections else ():
             if isinstance(statement, ast.FunctionDef) and _STEP.match(statement.name):
                 in_step = dict(self._accepted(statement.body)) or in_step
         return {**in_step, **dict(self._accepted(tree.body))}
 
     def _accepted(self, body: list[ast.stmt]) -> Iterator[tuple[str, _Variable]]:
+        known = self.known
         for statement in body:
-            name = _single_target(statement)
+            name = single_target(statement)
             if not name:
-                self._note_ignored_targets(statement)
+                if isinstance(statement, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
+                    self._note_ignored_targets(statement)
                 continue
             assert isinstance(statement, ast.Assign)
-            try:
-                value = self._value(statement.value, name)
-            except (_Dropped, RecursionError) as problem:
-                if name.lower() in _SETTERS:
-                    reason = str(problem) if isinstance(problem, _Dropped) else "an expression nested too deep"
-                    hint = "write the value as a constant"
-                    self.note(Diagnosis(statement.lineno, name, f"{reason} is dropped", hint))
+            node = statement.value
+            lower = name.lower()
+            # Nearly all are of this kind, and a lab reads thousands of files at once.
+            if type(node) is ast.Constant and type(node.value) is str and node.value.isascii():
+                value = node.value.strip()
+            elif (value := self._value(node, name)) is _NOTHING:
                 continue
-            yield name.lower(), _Variable(value, statement.lineno)
-            self._note_unknown(name, statement.lineno)
-
-    def _note_ignored_targets(self, statement: ast.stmt) -> None:
-        targets: list[ast.expr] = []
-        if isinstance(statement, ast.Assign):
-            targets = statement.targets
-        elif isinstance(statement, (ast.AugAssign, ast.AnnAssign)):
-            targets = [statement.target]
-        for target in targets:
-            for node in target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]:
-                if isinstance(node, ast.Name) and node.id.lower() in _SETTERS:
-                    message = "only a plain NAME = value counts; this assignment is dropped"
-                    self.note(Diagnosis(statement.lineno, node.id, message))
-
-    def _note_unknown(self, name: str, line: int) -> None:
-        lower = name.lower()
-        if lower in _SETTERS or lower == _OBSOLETE or len(self.diagnoses) >= _MOST_DIAGNOSES:
-            return
-        if lower in _UNUSED:
-            self.note(Diagnosis(line, name, "has no effect"))
-        elif name.isupper():
-            near = difflib.get_close_matches(lower[:40], _SETTERS, n=1, cutoff=0.8)
-            hint = f"did you mean {near[0].upper()}?" if near else ""
-            self.note(Diagnosis(line, name, "is not a control variable and is ignored", hint))
+            yield lower, _Variable(value, statement.lineno)
+            if lower not in known:
+                self._note_name(name, statement.lineno)
 
     def _value(self, node: ast.expr, name: str) -> Any:
-        """The value of *node*, constants as stripped text. Raises _Dropped for what is not accepted."""
-        if self.modern:
-            node = _folded(node)
-            if isinstance(node, ast.Constant) and node.value is None:
-                return None
-        if isinstance(node, ast.Constant):
-            return self._text(node)
-        if isinstance(node, ast.List):
-            members = (self._member(member, name) for member in node.elts)
-            return [member for member in members if member is not None]
-        if isinstance(node, ast.Dict):
-            items = zip(node.keys, node.values, strict=True)
-            pairs = ((self._key(key, name), self._member(value, name)) for key, value in items)
-            return {key: value for key, value in pairs if key is not None and value is not None}
-        raise _Dropped(_kind_of(node))
-
-    def _member(self, node: ast.expr, name: str) -> Any:
+        """What *node* says, or _NOTHING where the reading drops it."""
+        is_known = name.lower() in self.known
         try:
-            return self._value(node, name)
-        except _Dropped as problem:
-            if name.lower() in _SETTERS:
-                self.note(Diagnosis(node.lineno, name, f"{problem} inside the value is dropped"))
-            return None
+            value = control_values.value(node, self.rules, self._lost(name, is_known))
+        except (control_values.Dropped, RecursionError) as problem:
+            if is_known:
+                is_deep = isinstance(problem, RecursionError)
+                said = f"{'an expression nested too deep' if is_deep else problem} is dropped"
+                self.notes.add(node.lineno, name, said, _CONSTANT, "error")
+            return _NOTHING
+        if self.rules.is_modern and is_known and (said := control_values.only_modern(node)):
+            self.notes.add(node.lineno, name, f"the original reader {said}", _CONSTANT)
+        return value
 
-    def _key(self, node: ast.expr | None, name: str) -> str | None:
-        if isinstance(node, ast.Constant) and not isinstance(node.value, (bool, type(None))):
-            return self._member(node, name)
-        if name.lower() in _SETTERS:
-            line = node.lineno if node is not None else 0
-            self.note(Diagnosis(line, name, "a key that is neither text nor a number is dropped"))
-        return None
+    def _lost(self, name: str, is_known: bool) -> control_values.Lost:
+        def lost(line: int, problem: str) -> None:
+            if is_known:
+                self.notes.add(line, name, problem, severity="error")
 
-    def _text(self, node: ast.Constant) -> str:
-        value = node.value
-        if isinstance(value, bytes):
-            return value.decode("utf-8", "replace").strip()
-        if isinstance(value, str):
-            if node.kind == "u" and not value.isascii() and not self.modern:
-                raise _Dropped("a u'' literal beyond ASCII")
-            if any("\ud800" <= character <= "\udfff" for character in value):
-                raise _Dropped("text with half a surrogate pair")
-            return value.strip()
-        if value is None or isinstance(value, (bool, int, float)):
-            try:
-                return str(value)
-            except ValueError as problem:
-                raise _Dropped("a number with too many digits") from problem
-        raise _Dropped(_kind_of(node))
+        return lost
+
+    def _note_ignored_targets(self, statement: ast.Assign | ast.AugAssign | ast.AnnAssign) -> None:
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        for target in targets:
+            for node in target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]:
+                if isinstance(node, ast.Name) and node.id.lower() in self.known:
+                    said = "only a plain NAME = value counts; this assignment is dropped"
+                    self.notes.add(statement.lineno, node.id, said, severity="error")
+
+    def _note_name(self, name: str, line: int) -> None:
+        """Say of a variable that it has no effect, if it looks as if it should have one."""
+        lower = name.lower()
+        if self.notes.is_full:
+            return
+        if lower in UNUSED:
+            self.notes.add(line, name, "has no effect", severity="note")
+        elif name.isupper():
+            meant = near(name, VARIABLES)
+            said = "is not a control variable and is ignored"
+            self.notes.add(line, name, said, meant, "warning" if meant else "note")
 
     # Section 1.4: what is missing, and what does not fit.
 
@@ -299,209 +255,62 @@ class _Reading:
         """The attributes of ControlFile that *variables* set."""
         faults = self._faults(variables)
         found: dict[str, Any] = {}
-        for name, variable in variables.items():
-            setter = _SETTERS.get(name)
-            if setter is None or (self.modern and variable.value is None):
+        settable = self.known if self.rules.has_experimental else self.rules.known
+        for name, (value, line) in variables.items():
+            if name not in settable or (value is None and self.rules.is_modern):
                 continue
+            if isinstance(value, list) and name in SETS and not self.rules.is_modern:
+                self.notes.add(line, name.upper(), "a list becomes garbage members", "write one string", "error")
             try:
-                found[_ATTRIBUTE.get(name, name)] = setter(self, name, variable)
-            except _Unset as reason:
-                self.note(Diagnosis(variable.line, name.upper(), f"{reason}; ignored"))
+                found[_ATTRIBUTE.get(name, name)] = CONVERSIONS[name](self.rules, name, value)
+            except Unset as reason:
+                self.notes.add(line, name.upper(), f"{reason}; ignored", severity="error")
             except (ValueError, TypeError) as problem:
-                if self.mode == "strict":
+                if self.rules.is_strict:
                     raise
-                faults.append(f"line {variable.line}: {problem}")
-                self.note(Diagnosis(variable.line, name.upper(), f"{problem}; skipping"))
-        if faults and self.modern:
+                faults.append(f"line {line}: {problem}")
+                self.notes.add(line, name.upper(), f"{problem}; skipping", severity="error")
+        if faults and self.rules.is_modern:
             raise errors.ControlVariableException(f"{self.path or 'control file'}: {'; '.join(faults)}")
-        if self.modern and _OBSOLETE in variables:
-            found[_OBSOLETE] = str(variables[_OBSOLETE].value).lower() == "true"
         found.update(self._suite(found))
         return found
 
     def _faults(self, variables: dict[str, _Variable]) -> list[str]:
         """Missing and obsolete variables: raised when strict, noted otherwise; the missing are a fault when modern."""
         faults = []
-        given = {name for name, variable in variables.items() if variable.value is not None}
-        missing = [name for name in REQUIRED if name not in given]
+        missing = [name for name in self.rules.required if name not in variables or variables[name].value is None]
         if missing:
-            message = (
+            said = (
                 f"WARNING: Not all required control variables were specified in {self.path}.  "
                 f"Please define {', '.join(missing)}."
             )
-            if self.mode == "strict":
-                raise errors.ControlVariableException(message)
+            if self.rules.is_strict:
+                raise errors.ControlVariableException(said)
             faults.append(f"required variables are missing: {', '.join(missing)}")
-            self.note(Diagnosis(0, "", message))
-        if _OBSOLETE in variables:
-            message = f"WARNING: Obsolete variables were specified in {self.path}.  Please remove {_OBSOLETE}."
-            if self.mode == "strict":
-                raise errors.ControlVariableException(message)
-            self.note(Diagnosis(variables[_OBSOLETE].line, _OBSOLETE.upper(), message))
+            self.notes.add(0, "", said, severity="error")
+        if OBSOLETE in variables and (self.rules.is_modern or not self.rules.has_experimental):
+            said = f"WARNING: Obsolete variables were specified in {self.path}.  Please remove {OBSOLETE}."
+            if self.rules.is_strict:
+                raise errors.ControlVariableException(said)
+            self.notes.add(variables[OBSOLETE].line, OBSOLETE.upper(), said)
         return faults
 
     def _suite(self, found: dict[str, Any]) -> dict[str, Any]:
         """Section 1.5: the suite rebuilt from SUITE and the ``suite:`` attributes."""
         tags = {part.strip() for part in found.get("suite", "").split(",")}
         tags |= {member[len("suite:") :] for member in found.get("attributes", ()) if member.startswith("suite:")}
-        if self.modern:
+        if self.rules.is_modern:
             tags = {tag.strip() for tag in tags}
         tags.discard("")
         if tags:
             return {"suite": ",".join(sorted(tags))}
-        return {"suite": None} if self.modern else {}
+        return {"suite": None} if self.rules.is_modern else {}
 
 
-def _single_target(statement: ast.stmt) -> str:
-    if isinstance(statement, ast.Assign) and len(statement.targets) == 1 and isinstance(statement.targets[0], ast.Name):
-        return statement.targets[0].id
+def single_target(statement: ast.stmt) -> str:
+    """The name of ``NAME = value``, an empty text for any other statement."""
+    if type(statement) is ast.Assign and len(statement.targets) == 1:
+        target = statement.targets[0]
+        if type(target) is ast.Name:
+            return target.id
     return ""
-
-
-def _kind_of(node: ast.expr) -> str:
-    if isinstance(node, ast.Constant):
-        return f"a {type(node.value).__name__} literal"
-    return f"an expression ({type(node).__name__})"
-
-
-def _folded(node: ast.expr) -> ast.expr:
-    """Section 8.1: sums, differences and products of constants and signs computed; tuples and sets as lists."""
-    if isinstance(node, (ast.Tuple, ast.Set)):
-        return ast.copy_location(ast.List(elts=node.elts, ctx=ast.Load()), node)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
-        operand = _folded(node.operand)
-        if isinstance(operand, ast.Constant):
-            computed = _computed(0, ast.Sub() if isinstance(node.op, ast.USub) else ast.Add(), operand.value)
-            if computed is not None:
-                return ast.copy_location(ast.Constant(computed), node)
-    if isinstance(node, ast.BinOp):
-        left, right = _folded(node.left), _folded(node.right)
-        if isinstance(left, ast.Constant) and isinstance(right, ast.Constant):
-            computed = _computed(left.value, node.op, right.value)
-            if computed is not None:
-                return ast.copy_location(ast.Constant(computed), node)
-    return node
-
-
-def _computed(left: Any, operator: ast.operator, right: Any) -> Any:
-    if isinstance(left, str) and isinstance(right, str):
-        return left + right if isinstance(operator, ast.Add) and len(left) + len(right) <= LARGEST else None
-    if type(left) not in (int, float) or type(right) not in (int, float):
-        return None
-    if max(abs(left), abs(right)) > _LARGEST_FOLDED:
-        return None
-    if isinstance(operator, ast.Add):
-        return left + right
-    if isinstance(operator, ast.Sub):
-        return left - right
-    return left * right if isinstance(operator, ast.Mult) else None
-
-
-# Section 1.2: the conversions. Each takes the reading, the lower-case name and the variable.
-
-
-def _string(reading: _Reading, name: str, variable: _Variable) -> str:
-    if reading.modern and not isinstance(variable.value, str):
-        raise ValueError(f"{name} must be text")
-    return str(variable.value)
-
-
-def _lowered(reading: _Reading, name: str, variable: _Variable) -> str:
-    if not isinstance(variable.value, str):
-        raise _Unset("must be text")
-    return variable.value.lower()
-
-
-def _option(*options: str) -> Callable[[_Reading, str, _Variable], str]:
-    def convert(reading: _Reading, name: str, variable: _Variable) -> str:
-        if str(variable.value).lower() not in options:
-            raise ValueError(f"{name} must be one of the following options: {', '.join(options)}")
-        return str(variable.value)
-
-    return convert
-
-
-def _boolean(reading: _Reading, name: str, variable: _Variable) -> bool:
-    text = str(variable.value).lower()
-    if text not in ("true", "false"):
-        raise ValueError(f"{name} must be either true or false")
-    return text == "true"
-
-
-def _integer(minimum: int | None = None) -> Callable[[_Reading, str, _Variable], int]:
-    def convert(reading: _Reading, name: str, variable: _Variable) -> int:
-        if isinstance(variable.value, str) and "_" in variable.value:
-            raise ValueError(f"invalid literal for int() with base 10: {variable.value!r}")
-        try:
-            number = int(variable.value)
-        except ValueError as problem:
-            raise ValueError(f"{name}: {problem}" if reading.modern else str(problem)) from problem
-        if minimum is not None and number < minimum:
-            raise ValueError(f"{name} is {number}, which is below the minimum of {minimum}")
-        return number
-
-    return convert
-
-
-def _comma_set(reading: _Reading, name: str, variable: _Variable) -> frozenset[str]:
-    value = variable.value
-    if isinstance(value, list):
-        if reading.modern:
-            value = ",".join(str(member) for member in value)
-        else:
-            reading.note(Diagnosis(variable.line, name.upper(), "a list becomes garbage members", "write one string"))
-    parts = (part.strip() for part in str(value).split(","))
-    return frozenset(part for part in parts if part)
-
-
-def _attributes(reading: _Reading, name: str, variable: _Variable) -> frozenset[str]:
-    members = _comma_set(reading, name, variable)
-    if any(member.startswith("subsystem") for member in members):
-        return members
-    return members | {"subsystem:default"}
-
-
-def _suite(reading: _Reading, name: str, variable: _Variable) -> str:
-    if reading.modern and isinstance(variable.value, list):
-        return ",".join(str(member) for member in variable.value)
-    return _string(reading, name, variable)
-
-
-def _dictionary(reading: _Reading, name: str, variable: _Variable) -> dict[str, Any]:
-    if not isinstance(variable.value, dict):
-        raise _Unset("must be a dict literal")
-    return variable.value
-
-
-def _accident(reading: _Reading, name: str, variable: _Variable) -> None:
-    """Section 1.1: upstream's dispatcher stumbles over a variable called ATTR."""
-    if reading.modern:
-        raise _Unset("is not a control variable")
-    raise TypeError("set_attr() takes exactly 3 arguments (2 given)")
-
-
-_SETTERS: dict[str, Callable[[_Reading, str, _Variable], Any]] = {
-    "author": _string,
-    "name": _string,
-    "doc": _string,
-    "time": _option(*TIMES),
-    "test_type": _option("server", "client"),
-    "test_class": _lowered,
-    "test_category": _lowered,
-    "dependencies": _comma_set,
-    "attributes": _attributes,
-    "suite": _suite,
-    "sync_count": _integer(minimum=1),
-    "job_retries": _integer(),
-    "priority": _integer(),
-    "require_ssp": _boolean,
-    "fast": _boolean,
-    "run_verify": _boolean,
-    "max_result_size_kb": _integer(),
-    "test_parameters": _comma_set,
-    "bug_template": _dictionary,
-    "build": _string,
-    "builds": _dictionary,
-    "attr": _accident,
-}
-_ATTRIBUTE = {"max_result_size_kb": "max_result_size_KB"}

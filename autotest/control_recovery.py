@@ -1,15 +1,12 @@
-"""The syntax tree of a control file, be it Python 3, Python 2 or an attack on the parser.
+"""Python 2 leftovers of a control file, respelled in Python 3.
 
-Python 2 leftovers are respelled, only for reading with ast: the text keeps every line number and every top-level
-assignment, and makes no promise about what a body would do. See control-files-and-suites.md section 2.1.
+Only for reading with ast: the text keeps every line number and every top-level assignment, and makes no promise about
+what a body would do. See control-files-and-suites.md section 2.1.
 """
 
 from __future__ import annotations
 
-import ast
 import re
-import sys
-import warnings
 from typing import NamedTuple
 
 _TOKEN = re.compile(
@@ -32,8 +29,6 @@ _OPENING, _CLOSING = "([{", ")]}"
 # What stands after a bare `print` or `exec` when it is used as a name.
 _NOT_AN_ARGUMENT = re.compile(r"[=.,:()\]}!<>+*/%&|^@]+|-=")
 _AFTER_ASYNC = frozenset(("def", "for", "with"))
-# Operators on one expression; CPython 3.10 overflows its C stack somewhere beyond 100,000.
-_LONGEST_CHAIN = 5000
 
 
 class _Token(NamedTuple):
@@ -43,32 +38,6 @@ class _Token(NamedTuple):
 
 class NotPython2(Exception):
     """The text holds something that is no spelling of Python 2 either."""
-
-
-def tree(text: str) -> tuple[ast.Module, SyntaxError | None]:
-    """The syntax tree of *text*, and the complaint of Python 3 if it had to be recovered from Python 2.
-
-    Raises SyntaxError for text that is neither, ValueError, RecursionError or MemoryError for text that no parser can
-    take (NUL bytes, endless nesting).
-    """
-    source = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    try:
-        return _ast(source), None
-    except SyntaxError as problem:
-        try:
-            return _ast(respell(source)), problem
-        except (SyntaxError, ValueError, RecursionError, MemoryError, NotPython2):
-            raise problem from None
-
-
-def _ast(source: str) -> ast.Module:
-    is_fragile = sys.version_info < (3, 11) and len(source) > _LONGEST_CHAIN
-    if is_fragile and longest_chain(source) > _LONGEST_CHAIN:
-        raise RecursionError("an expression is nested too deep")
-    with warnings.catch_warnings():
-        # An invalid escape in a DOC text is a warning of Python 3, never a fault of the control file.
-        warnings.simplefilter("ignore")
-        return ast.parse(source, filename="control file")
 
 
 def respell(text: str) -> str:

@@ -59,7 +59,10 @@ class Details(NamedTuple):
 
 
 def look(now: datetime.datetime, dead_after_s: float, stopped: str | None = None) -> Look:
-    """Look at the whole lab; *stopped*: why no work starts (floor.reason). Raises DatabaseUnreachable, and ConfigError when the database is not migrated."""
+    """Look at the whole lab; *stopped*: why no work starts (floor.reason).
+
+    Raises DatabaseUnreachable, and ConfigError when the database is not migrated.
+    """
     try:
         with database.connection():
             return Look(now, listing.states(now), listing.queues(now, dead_after_s, stopped))

@@ -16,7 +16,13 @@ from rich.table import Table
 
 from autotest import errors, settings
 from autotest.models import database
-from autotest.results import parser, summary, vector_form
+from autotest.results import label_command, parser, query_command, summary, vector_form
+from autotest.results.compare.command import compare
+from autotest.results.export.command import export
+from autotest.results.importing.command import import_
+from autotest.results.perf.command import changes, plot
+from autotest.results.retention.command import prune, restore
+from autotest.results.retention.restore import brought_back
 from autotest.results.suite_rows import Row
 from autotest.states import Outcome
 
@@ -33,6 +39,14 @@ _FAILED = "red"
 @click.group()
 def results() -> None:
     """Results: of suites and jobs in the database, and of folders on disk."""
+
+
+for _question in (*query_command.COMMANDS, label_command.label):
+    results.add_command(_question)
+for _judgement in (compare, changes, plot):
+    results.add_command(_judgement)
+for _keeping in (export, import_, prune, restore):
+    results.add_command(_keeping)
 
 
 @results.command()
@@ -62,7 +76,7 @@ def parse(folders: tuple[Path, ...], strict: bool, as_json: bool, full: bool) ->
     failed = 0
     for folder in folders:
         try:
-            result = parser.read(folder, strict)
+            result = parser.read(brought_back(folder), strict)
         except errors.BadResultsFolder as problem:
             click.echo(f"autotest: {problem}", err=True)
             failed += 1

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from autotest import errors
-
-EXIT_FILE = ".autoserv_execute"
+from autotest.client import exit_file
 
 #: No keyval, host or pid file of an honest job comes near this size (bytes).
 LARGEST_FILE = 16 * 1024 * 1024
 
 _MOST_ODDITIES = 200
+
+# A read takes memory for all that it may get.
+_CHUNK = 1 << 16
 
 
 class Oddities:
@@ -62,6 +64,14 @@ class ResultsFolder:
     def has(self, name: bytes) -> bool:
         """Whether the parsed folder has an entry of that name, directly below it."""
         return name in self._entries
+
+    def has_folder(self, relative: bytes) -> bool:
+        """Whether there is a folder at *relative*, a few levels below the parsed one."""
+        return os.path.isdir(os.path.join(self.path, relative))
+
+    def names(self) -> list[bytes]:
+        """What lies directly in the parsed folder, sorted."""
+        return sorted(self._entries)
 
     def way_up(self) -> list[bytes]:
         """The parsed folder and its parents up to the top folder; without a top folder only itself."""
@@ -110,12 +120,13 @@ class ResultsFolder:
         if stat.S_ISREG(os.fstat(handle).st_mode):
             return handle
         os.close(handle)
+        self._oddities.note(f"{_shown(path)} is no regular file; not read")
         return None
 
 
 def _top_of(path: bytes) -> bytes | None:
     folder = path
-    while not os.path.lexists(os.path.join(folder, os.fsencode(EXIT_FILE))):
+    while not os.path.lexists(os.path.join(folder, os.fsencode(exit_file.NAME))):
         parent = os.path.dirname(folder)
         if parent == folder:
             return None
@@ -126,7 +137,7 @@ def _top_of(path: bytes) -> bytes | None:
 def _read_up_to(stream: BinaryIO, limit: int) -> bytes:
     parts, left = [], limit
     while left > 0:
-        part = stream.read(left)
+        part = stream.read(min(left, _CHUNK))
         if not part:
             break
         parts.append(part)

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import datetime
-import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from autotest.results import keyvals
-from autotest.results.folder import EXIT_FILE, Oddities, ResultsFolder
+from autotest.client import exit_file
+from autotest.client.exit_file import ExitFile
+from autotest.results import host_keyvals, keyvals
+from autotest.results.folder import Oddities, ResultsFolder
 from autotest.results.records import JobRecord, KeyvalValue
 from autotest.states import Outcome
 
 _SUITE_LABEL = re.compile(r"([^/]*/[^/]*(?:/\d+)?)-test_suites/control\.(.*)", re.DOTALL)
 _TEST_LABEL = re.compile(r"([^/]*/[^/]*(?:/\d+)?)/([^/]+)/.*", re.DOTALL)
 _BUILD = re.compile(r"(?:trybot-)?(?P<board>[\w-]+?)(?:-chrom(?:e|ium))?-\w+/(?:R\d+-[\d.ab-]+|LATEST)", re.ASCII)
-_WHOLE_NUMBER = re.compile(rb"\s*[+-]?\d{1,18}\s*")
 _EPOCH = re.compile(r"\s*[+-]?\d{1,18}(?:\.\d+)?\s*", re.ASCII)
+
+#: More machines than any job has; a keyval that names more was not written by a scheduler.
+_MOST_MACHINES = 1000
 
 
 def read(folder: ResultsFolder, oddities: Oddities) -> JobRecord:
     """Everything around the status log. Never raises; what is unusable is told and left out."""
     pairs = _job_keyvals(folder, oddities)
     machine = _machine(folder, pairs)
-    hosts = {name: _host_keyval(folder, name, oddities) for name in {machine, *machine.split(",")}}
+    names = machine.split(",", _MOST_MACHINES)
+    if len(names) > _MOST_MACHINES:
+        oddities.note(f"the job names more than {_MOST_MACHINES} machines; the others are not looked at")
+        names.pop()
+    hosts = {name: host_keyvals.read(folder, name, oddities) for name in {machine, *names}}
+    version = pairs.get("status_version", 0)
     label = _text(pairs.get("label"))
     build, suite = _build_and_suite(label)
 
@@ -35,11 +43,11 @@ def read(folder: ResultsFolder, oddities: Oddities) -> JobRecord:
         return moment
 
     return JobRecord(
-        status_version=pairs.get("status_version", 0),
+        status_version=version,
         user=_text(pairs.get("user")),
         label=label,
         machine=machine,
-        machine_group=_machine_group(machine, hosts, oddities),
+        machine_group=_machine_group(names, hosts, oddities, by_labels=version != 0),
         owner=_text(pairs.get("owner")),
         queued_time=time_of("job_queued"),
         started_time=time_of("job_started"),
@@ -69,19 +77,11 @@ def moment_of(value: KeyvalValue | None) -> datetime.datetime | None:
 def _job_keyvals(folder: ResultsFolder, oddities: Oddities) -> dict[str, KeyvalValue]:
     merged: dict[str, KeyvalValue] = {}
     for place in folder.way_up():
-        pairs = _keyval_file(folder, b"keyval", oddities, base=place)
+        pairs = keyvals.of(folder, b"keyval", oddities, base=place)
         if "hostname" in merged:
             pairs.pop("hostname", None)
         merged.update(pairs)
     return merged
-
-
-def _keyval_file(
-    folder: ResultsFolder, relative: bytes, oddities: Oddities, base: bytes | None = None
-) -> dict[str, KeyvalValue]:
-    content = folder.read(relative, base)
-    shown = ascii(os.fsdecode(relative))[1:-1]
-    return keyvals.parse(content or b"", lambda line: oddities.note(f"{shown}: {line}"))
 
 
 def _machine(folder: ResultsFolder, pairs: Mapping[str, KeyvalValue]) -> str:
@@ -98,39 +98,19 @@ def _machine(folder: ResultsFolder, pairs: Mapping[str, KeyvalValue]) -> str:
     return _decoded(words[1]) if len(words) > 1 else hostname
 
 
-def _host_keyval(folder: ResultsFolder, machine: str, oddities: Oddities) -> dict[str, KeyvalValue]:
-    if folder.top is None or not machine:
-        return {}
-    name = os.fsencode(machine) if _encodable(machine) else b"?"
-    relative = b"host_keyvals/" + name
-    here = folder.read(relative)
-    if here is not None:
-        return _keyval_file(folder, relative, oddities)
-    stored = _host_info_store(folder.read(b"host_info_store/" + name + b".store"))
-    return _keyval_file(folder, relative, oddities, base=folder.top) if stored is None else stored
-
-
-def _host_info_store(content: bytes | None) -> dict[str, KeyvalValue] | None:
-    if content is None:
-        return None
-    try:
-        labels = [label for label in json.loads(content)["labels"] if isinstance(label, str)]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    found: dict[str, KeyvalValue] = {"labels": ",".join(label.replace(":", "%3A") for label in labels)}
-    models = [label.removeprefix("model:") for label in labels if label.startswith("model:")]
-    return {**found, "platform": models[0]} if models else found
-
-
-def _machine_group(machine: str, hosts: Mapping[str, Mapping[str, KeyvalValue]], oddities: Oddities) -> str:
+def _machine_group(
+    names: Sequence[str], hosts: Mapping[str, Mapping[str, KeyvalValue]], oddities: Oddities, by_labels: bool
+) -> str:
+    """Models, boards or platforms of the machines; *by_labels* is false for version 0, which only knows platforms."""
     groups = set()
-    for name in machine.split(","):
+    for name in names:
         pairs = hosts[name]
-        labels = str(pairs["labels"]).split(",") if "labels" in pairs else []
+        labels = str(pairs["labels"]).split(",") if by_labels and "labels" in pairs else []
         models = [label[8:] for label in labels if label.startswith("model%3A")]
         boards = [label[8:] for label in labels if label.startswith("board%3A")]
         if labels and not (models or boards):
-            oddities.note(f"the labels of {name} name neither model nor board; its platform or name stands in")
+            told = ascii(name[:200])
+            oddities.note(f"the labels of {told} name neither model nor board; its platform or name stands in")
             groups.add(str(pairs.get("platform") or name))
         else:
             groups.add(",".join(models or boards) or str(pairs.get("platform") or ""))
@@ -148,14 +128,11 @@ def _board(build: str | None) -> str | None:
 
 
 def _exit_status(folder: ResultsFolder) -> Outcome:
-    content = folder.read(os.fsencode(EXIT_FILE), folder.top) if folder.top else None
-    lines = (content or b"").split(b"\n")
-    if len(lines) < 2 or not _WHOLE_NUMBER.fullmatch(lines[1]):
+    content = folder.read(os.fsencode(exit_file.NAME), folder.top) if folder.top else None
+    exit_code = ExitFile.parse(content or b"").exit_code
+    if exit_code is None:
         return Outcome.ABORT
-    status = int(lines[1])
-    if status & 0x7F:
-        return Outcome.ABORT
-    return Outcome.FAIL if status >> 8 & 0xFF else Outcome.GOOD
+    return Outcome.FAIL if exit_code else Outcome.GOOD
 
 
 def _text(value: KeyvalValue | None) -> str | None:
@@ -164,12 +141,3 @@ def _text(value: KeyvalValue | None) -> str | None:
 
 def _decoded(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
-
-
-def _encodable(text: str) -> bool:
-    # JSON of a hostile store may hold lone surrogates that no file name can.
-    try:
-        os.fsencode(text)
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -1,40 +1,24 @@
-"""Plain keyvals from bytes: files that were opened safely and may hold anything (results-and-tko.md section 2.1).
-
-The client's keyval module reads the same grammar from a path it trusts; here no line may lose the job, and each one
-that is skipped is told.
-"""
+"""Keyvals of a results folder: files that may hold anything, read so that no line loses the job (section 2.1)."""
 
 from __future__ import annotations
 
-import math
-import re
+import os
 from collections.abc import Callable
 
+from autotest.client import keyval
+from autotest.results.folder import Oddities, ResultsFolder
 from autotest.results.records import KeyvalValue
-
-_LINE = re.compile(rb"([\w.-]+)=(.*)", re.DOTALL)
-_INT = re.compile(r"[0-9]+")
-_FLOAT = re.compile(r"[0-9]+\.[0-9]+")
 
 
 def parse(content: bytes, note: Callable[[str], None]) -> dict[str, KeyvalValue]:
     """The pairs, the last one of a key winning. Bad lines are told to *note* and skipped; never raises."""
-    pairs: dict[str, KeyvalValue] = {}
-    for number, line in enumerate(content.split(b"\n"), 1):
-        line = line.partition(b"#")[0].rstrip()
-        found = _LINE.fullmatch(line)
-        if found:
-            key, value = found.groups()
-            pairs[key.decode("ascii")] = _typed(value.decode("utf-8", "surrogateescape"))
-        elif line:
-            note(f"line {number} is not key=value; skipped")
-    return pairs
+    return keyval.parse(content, lambda number, _: note(f"line {number} is not key=value; skipped"))
 
 
-def _typed(text: str) -> KeyvalValue:
-    if _INT.fullmatch(text):
-        # Python refuses to convert thousands of digits; they are no number that anybody meant.
-        return int(text) if len(text) <= 4000 else text
-    if _FLOAT.fullmatch(text) and math.isfinite(number := float(text)):
-        return number
-    return text
+def of(folder: ResultsFolder, relative: bytes, oddities: Oddities, base: bytes | None = None) -> dict[str, KeyvalValue]:
+    """The pairs of the file *relative* to *base* (the parsed folder if not given); none where there is no file."""
+    content = folder.read(relative, base)
+    if not content:
+        return {}
+    shown = ascii(os.fsdecode(relative[-200:]))
+    return parse(content, lambda line: oddities.note(f"{shown}: {line}"))

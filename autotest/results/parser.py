@@ -5,25 +5,33 @@ Nothing is written, nothing is executed, and no content of the folder makes it r
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
 from autotest import errors
-from autotest.results import job_record, version1
+from autotest.results import job_record, parse_log, version0, version1
 from autotest.results.folder import Oddities, ResultsFolder
 from autotest.results.records import JobRecord, JobResult
+
+#: The job keyval of a folder in which something was odd.
+KEYVAL = "parser"
 
 _LOGS = (b"status.log", b"status")
 
 #: One reader a status_version (results-and-tko.md section 3.4).
-_READERS: dict[object, Callable[[ResultsFolder, JobRecord, bool, Oddities], JobResult]] = {1: version1.parse}
+_READERS: dict[object, Callable[[ResultsFolder, JobRecord, bool, Oddities], JobResult]] = {
+    0: version0.parse,
+    1: version1.parse,
+}
 
 
 def read(folder: Path, strict: bool = False) -> JobResult:
     """Read the results folder of one job.
 
-    *strict* repeats upstream's quirks Q1 to Q5 (results-and-tko.md section 10); the default fixes them.
-    Raises BadResultsFolder if it is no folder, holds no status log, or is of a status_version that nobody here reads.
+    *strict* repeats upstream's quirks Q1 to Q5 (results-and-tko.md section 10); the default fixes them, and adds the
+    job keyval ``parser`` if something was odd. Raises BadResultsFolder if it is no folder, holds no status log, or is
+    of a status_version that nobody here reads.
     """
     oddities = Oddities()
     opened = ResultsFolder(folder, oddities)
@@ -37,4 +45,12 @@ def read(folder: Path, strict: bool = False) -> JobResult:
             f"{folder} is of status_version {ascii(job.status_version)[:40]}; only {known} can be read "
             "(a missing one in keyval means 0)"
         )
-    return reader(opened, job, strict, oddities)
+    result = reader(opened, job, strict, oddities)
+    return _signed(result) if result.oddities and not strict else result
+
+
+def _signed(result: JobResult) -> JobResult:
+    told = f"version {result.job.status_version}: {len(result.oddities)} odd, see {parse_log.NAME}"
+    return dataclasses.replace(
+        result, job=dataclasses.replace(result.job, keyvals={**result.job.keyvals, KEYVAL: told})
+    )

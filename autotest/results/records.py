@@ -23,15 +23,38 @@ class KernelRecord:
 
 @dataclasses.dataclass(frozen=True)
 class Iteration:
-    """One block of ``results/keyval`` (section 2.2). *index* counts from 1; an empty block is a gap."""
+    """One block of ``results/keyval`` (section 2.2). *index* counts from 1; an empty block is a gap.
+
+    *text* is what a log of version 0 wrote, before numbers were made of it; empty for version 1.
+    """
 
     index: int
     attr: Mapping[str, str]
     perf: Mapping[str, float]
+    text: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class PerfValue:
+    """One metric of a test, from its chart or its perf_measurements (sections 2.4 and 2.5).
+
+    *value* is the mean of the *samples*, *stddev* their sample standard deviation, 0.0 for a single one.
+    """
+
+    description: str
+    value: float
+    stddev: float
+    units: str | None
+    higher_is_better: bool
+    graph: str | None
+    samples: int
 
 
 class TestRecord(NamedTuple):
-    """One test of one job. Times are aware and in UTC, None where the log gives none."""
+    """One test of one job. Times are aware and in UTC, None where the log gives none.
+
+    An attribute is None only where version 0 knows of it and the test did not say it.
+    """
 
     name: str
     subdir: str | None
@@ -40,8 +63,9 @@ class TestRecord(NamedTuple):
     started_time: datetime.datetime | None
     finished_time: datetime.datetime | None
     kernel: KernelRecord
-    attributes: Mapping[str, KeyvalValue]
+    attributes: Mapping[str, KeyvalValue | None]
     iterations: tuple[Iteration, ...] = ()
+    perf_values: tuple[PerfValue, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from autotest.states import Outcome
@@ -22,8 +22,10 @@ LADDER = tuple(Outcome)
 RANK = {outcome: rank for rank, outcome in enumerate(LADDER)}
 NOSTATUS = RANK[Outcome.NOSTATUS]
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18
 _LONGEST_LINE = 1 << 20
+_ODD_BYTES = ((b"\0", "NUL bytes"), (b"\r", "carriage returns"))
+_CUT = f"lines of more than {_LONGEST_LINE} bytes are cut there"
 _TIMESTAMP = re.compile(rb"(?:\A|\t)timestamp=([^\t]+)")
 _NUMBER = re.compile(rb"\s*[+-]?\d{1,18}\s*")
 
@@ -46,21 +48,52 @@ CODES = {
 }
 
 
-def lines(stream: BinaryIO) -> Iterator[list[bytes]]:
-    """The lines of a log in lists of about a megabyte, without their newlines.
+def lines(stream: BinaryIO, note: Callable[[str], None], whole: bool = False) -> Iterator[list[bytes]]:
+    """The lines of a log in lists of a quarter of a megabyte, without their newlines.
 
-    Only a newline ends a line. CR NUL pairs are dropped (quirk Q7). A line of several megabytes loses its middle.
+    Only a newline ends a line. CR NUL pairs are dropped (quirk Q7). Of a line above a megabyte only that much is
+    kept; *whole* leaves out a last line without its newline. What is odd is told to *note*, once each.
     """
-    rest = b""
-    while block := stream.read(_BLOCK):
-        if b"\n" not in block:
-            rest = (rest + block)[: _LONGEST_LINE + _BLOCK]
-            continue
-        whole = (rest + block).replace(b"\r\0", b"").split(b"\n")
-        rest = whole.pop()
-        yield whole
+    told: set[str] = set()
+
+    def tell(text: str) -> None:
+        if text not in told:
+            told.add(text)
+            note(text)
+
+    rest, skipping = b"", False
+    for block in _blocks(stream, tell):
+        end = block.rfind(b"\n")
+        if end < 0:
+            if not skipping:
+                rest += block
+        else:
+            start = block.find(b"\n") if skipping else 0
+            done = (rest + block[start:end]).replace(b"\r\0", b"")
+            rest, skipping = block[end + 1 :], False
+            for byte, name in _ODD_BYTES:
+                if byte in done:
+                    tell(f"the log holds {name}")
+            found = done.split(b"\n")
+            if len(found[0]) > _LONGEST_LINE:
+                found[0] = found[0][:_LONGEST_LINE]
+                tell(_CUT)
+            yield found
+        if len(rest) > _LONGEST_LINE:
+            rest, skipping = rest[:_LONGEST_LINE], True
+            tell(_CUT)
     if rest:
-        yield [rest.replace(b"\r\0", b"")]
+        tell("the log ends in the middle of a line")
+        if not whole:
+            yield [rest.replace(b"\r\0", b"")]
+
+
+def _blocks(stream: BinaryIO, note: Callable[[str], None]) -> Iterator[bytes]:
+    try:
+        while block := stream.read(_BLOCK):
+            yield block
+    except OSError as problem:
+        note(f"the log cannot be read to its end: {problem.strerror}")
 
 
 def fields_of(fields: bytes) -> dict[bytes, bytes]:

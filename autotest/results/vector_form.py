@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import math
 from typing import Any
 
-from autotest.results.records import Iteration, JobResult, KernelRecord, KeyvalValue, TestRecord
+from autotest.results.records import Iteration, JobResult, KernelRecord, KeyvalValue, PerfValue, TestRecord
 
 _JOB_KEYS = (
     "user",
@@ -28,10 +29,11 @@ def tests(result: JobResult) -> list[dict[str, Any]]:
 
 
 def full(result: JobResult) -> dict[str, Any]:
-    """Tests, kernels (parallel to the tests), the job record and what was odd."""
+    """Tests, kernels and perf values (both parallel to the tests), the job record and what was odd."""
     return {
         "tests": tests(result),
         "kernels": [_kernel(test.kernel) for test in result.tests],
+        "perf_values": [[_perf_value(value) for value in test.perf_values] for test in result.tests],
         "job": {key: _time_or_text(getattr(result.job, key)) for key in _JOB_KEYS},
         "oddities": list(result.oddities),
     }
@@ -51,6 +53,9 @@ def _test(test: TestRecord) -> dict[str, Any]:
 
 
 def _iteration(iteration: Iteration) -> dict[str, Any]:
+    if iteration.text:
+        # The form shows what version 0 wrote as it was written.
+        return {"index": iteration.index, "attr": {}, "perf": dict(iteration.text)}
     perf = {key: _finite(value) for key, value in iteration.perf.items()}
     return {"index": iteration.index, "attr": dict(iteration.attr), "perf": perf}
 
@@ -60,13 +65,17 @@ def _kernel(kernel: KernelRecord) -> dict[str, Any]:
     return {"base": kernel.base, "kernel_hash": kernel.kernel_hash, "patches": patches}
 
 
+def _perf_value(value: PerfValue) -> dict[str, Any]:
+    return {**dataclasses.asdict(value), "value": _finite(value.value), "stddev": _finite(value.stddev)}
+
+
 def _time_or_text(value: datetime.datetime | str | None) -> str | None:
     if isinstance(value, datetime.datetime):
         return value.replace(tzinfo=None).isoformat(" ", "seconds")
     return value
 
 
-def _finite(value: KeyvalValue) -> KeyvalValue:
+def _finite(value: KeyvalValue | None) -> KeyvalValue | None:
     """JSON has no NaN and no infinities: they become the words ``NaN``, ``Infinity``, ``-Infinity``."""
     if not isinstance(value, float) or math.isfinite(value):
         return value

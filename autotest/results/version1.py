@@ -7,26 +7,21 @@ lose a whole job (Q8) has no result to repeat: in both modes it is told, stepped
 from __future__ import annotations
 
 import dataclasses
-import datetime
-from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from autotest.results import iterations, kernels, keyvals, reasons, status_lines
+from autotest.results import kernels, reasons, status_lines
 from autotest.results.folder import Oddities, ResultsFolder
-from autotest.results.job_record import moment_of
-from autotest.results.records import Iteration, JobRecord, JobResult, KernelRecord, KeyvalValue, TestRecord
+from autotest.results.record_maker import RecordMaker, shown, text
+from autotest.results.records import JobRecord, JobResult, KernelRecord, TestRecord
 from autotest.results.status_lines import ABSENT, LADDER, NOSTATUS, RANK, Kind
 from autotest.states import Outcome
 
 _ABORT, _FAIL = RANK[Outcome.ABORT], RANK[Outcome.FAIL]
 _CLIENT_MAY_SHOW = (_ABORT, RANK[Outcome.TEST_NA])
 _GOOD = RANK[Outcome.GOOD]
-_TAST = b"tast."
 
-# Seconds of so few digits are a time that every datetime can hold.
-_SURE_DIGITS = 11
-_UTC = datetime.timezone.utc
-_from_epoch = datetime.datetime.fromtimestamp
+#: Bytes of the reasons of one test; the database keeps a thousandth of it.
+_MOST_REASONS = 4 << 20
 
 
 @dataclasses.dataclass(slots=True)
@@ -59,10 +54,13 @@ class _Machine:
         self._job = job
         self._strict = strict
         self._oddities = oddities
+        self._make = RecordMaker(folder, job, oddities, typed=True)
+        self._note = self._make.note
         self._groups = [_Group()]
         self._base = 0
         self._current: int | None = None
         self._reasons: set[bytes] = set()
+        self._reasons_size = 0
         self._reason: bytes | None = None
         self._reason_from_set = False
         self._rank = NOSTATUS
@@ -70,7 +68,6 @@ class _Machine:
         self._clients_opened = 0
         self._clients_closed = 0
         self._boots = 0
-        self._number = 0
         self._last_fields = b""
         self._job_reason = b""
         self._records: list[TestRecord | _Opened] = [_Opened(b"SERVER_JOB", ABSENT, b"", None, self._kernel)]
@@ -79,7 +76,7 @@ class _Machine:
         """Read the whole log of the folder."""
         name = b"status.log" if self._folder.has(b"status.log") else b"status"
         with self._folder.open(name) as stream:
-            for block in status_lines.lines(stream) if stream else ():
+            for block in status_lines.lines(stream, self._make.note_log) if stream else ():
                 self._read(block)
         self._close_all()
         job = self._job
@@ -87,7 +84,7 @@ class _Machine:
             name="SERVER_JOB",
             subdir=ABSENT.decode(),
             status=job.exit_status,
-            reason=_text(self._job_reason),
+            reason=text(self._job_reason),
             started_time=job.started_time,
             finished_time=job.finished_time,
             kernel=self._kernel,
@@ -97,9 +94,9 @@ class _Machine:
         return JobResult(job, self._kernel, tests, self._oddities.lines())
 
     def _read(self, lines: list[bytes]) -> None:
-        split, codes, groups = status_lines.split, status_lines.CODES, self._groups
+        split, codes, groups, make = status_lines.split, status_lines.CODES, self._groups, self._make
         for line in lines:
-            self._number += 1
+            make.number += 1
             found = split(line)
             if found is None:
                 continue
@@ -107,7 +104,7 @@ class _Machine:
             try:
                 kind, rank = codes[code]
             except KeyError:
-                self._note(f"{_shown(code)} is no status; line ignored")
+                self._note(f"{shown(code)} is no status; line ignored")
                 continue
             if b"timestamp=" in fields or self._strict:
                 self._last_fields = fields
@@ -146,7 +143,7 @@ class _Machine:
             self._records.append(_Opened(group.name, None, reason, group.started, self._kernel))
         elif depth == self._base + 1:
             self._current = len(self._records)
-            self._reasons = {reason}
+            self._reasons, self._reasons_size = {reason}, len(reason)
             self._forget_pending()
             group.name = name
             self._records.append(_Opened(name, subdir, reason, group.started, self._kernel))
@@ -185,9 +182,18 @@ class _Machine:
     def _take_reason(self, reason: bytes) -> None:
         if self._current is None:
             self._reason, self._reason_from_set = reason, False
-        else:
-            self._reasons.add(reason)
+        elif reason not in self._reasons:
+            self._add_reason(reason)
             self._reason_from_set = True
+        else:
+            self._reason_from_set = True
+
+    def _add_reason(self, reason: bytes) -> None:
+        self._reasons_size += len(reason)
+        if self._reasons_size <= _MOST_REASONS:
+            self._reasons.add(reason)
+        else:
+            self._note("the test gives more reasons than anybody can read; this one is left out")
 
     def _end(self, rank: int, subdir: bytes | None, name: bytes | None, fields: bytes, reason: bytes) -> None:
         group = self._groups.pop()
@@ -230,12 +236,20 @@ class _Machine:
             rank = rank if rank in _CLIENT_MAY_SHOW else _GOOD
             place = group.client if group else None
         if self._reason_from_set:
-            text = reasons.combine(self._reasons)
-        else:
-            text = reason if self._reason is None else self._reason
+            reason = reasons.combine(self._reasons)
+        elif self._reason is not None:
+            reason = self._reason
         if name == b"boot.%d" % self._boots:
             self._boots += 1
-        record = self._record(name, subdir, rank, text, group.started if group else None, fields)
+        record = self._make.test(
+            name or b"",
+            subdir,
+            LADDER[rank],
+            reason,
+            group.started if group else None,
+            status_lines.timestamp_of(fields),
+            self._kernel,
+        )
         if place is None:
             self._records.append(record)
         else:
@@ -251,88 +265,27 @@ class _Machine:
         self._end(_ABORT, group.subdir, group.name, fields, reason)
 
     def _close_all(self) -> None:
-        reason = self._abort_reason()
+        if len(self._groups) > 1:
+            self._make.note_log(f"groups that it leaves open are closed as aborted: {len(self._groups) - 1}")
+        reason = self._make.abort_reason()
         while len(self._groups) > 1:
             subdir = self._groups[-1].subdir
             self._end(_ABORT, subdir, subdir, self._last_fields, reason)
 
-    def _abort_reason(self) -> bytes:
-        job = self._job
-        if job.aborted_by is None:
-            return b"Job aborted unexpectedly"
-        when = f" at {job.aborted_on:%b %d %H:%M:%S}" if job.aborted_on else ""
-        return f"Job aborted by {job.aborted_by}{when}".encode("utf-8", "surrogateescape")
-
-    def _record(
-        self, name: bytes | None, subdir: bytes | None, rank: int, reason: bytes, started: bytes | None, fields: bytes
-    ) -> TestRecord:
-        attributes, samples = self._files(name, subdir)
-        return TestRecord(
-            _text(name or b""),
-            None if subdir is None else _text(subdir),
-            LADDER[rank],
-            _text(reason),
-            self._moment(started),
-            self._moment(status_lines.timestamp_of(fields)),
-            self._kernel,
-            attributes,
-            samples,
-        )
-
     def _left_running(self, opened: _Opened) -> TestRecord:
         """A record that nothing completed: it carries no files."""
         return TestRecord(
-            name=_text(opened.name or b""),
-            subdir=None if opened.subdir is None else _text(opened.subdir),
+            name=text(opened.name or b""),
+            subdir=None if opened.subdir is None else text(opened.subdir),
             status=Outcome.RUNNING,
-            reason=_text(opened.reason),
-            started_time=self._moment(opened.started),
+            reason=text(opened.reason),
+            started_time=self._make.moment(opened.started),
             finished_time=None,
             kernel=opened.kernel,
             attributes={},
         )
 
-    def _moment(self, text: bytes | None) -> datetime.datetime | None:
-        if text is None:
-            return None
-        if text.isdigit() and len(text) <= _SURE_DIGITS:
-            return _from_epoch(int(text), _UTC)
-        epoch = status_lines.epoch_of(text)
-        moment = None if epoch is None else moment_of(epoch)
-        if moment is None:
-            self._note(f"timestamp {_shown(text)} is no time; left out")
-        return moment
-
-    def _files(
-        self, name: bytes | None, subdir: bytes | None
-    ) -> tuple[Mapping[str, KeyvalValue], tuple[Iteration, ...]]:
-        """Attributes and iterations of one test (section 5.3)."""
-        host = self._job.host_attributes
-        tast = name is not None and name.startswith(_TAST)
-        place = b"tast" if tast else subdir
-        if place is None or not self._folder.may_have(place):
-            return host, ()
-        content = self._folder.read(place + b"/keyval")
-        attributes = keyvals.parse(content, self._note_in(place + b"/keyval")) if content else {}
-        samples = None if tast else self._folder.read(place + b"/results/keyval")
-        parsed = iterations.parse(samples, self._note_in(place + b"/results/keyval")) if samples else ()
-        return {**attributes, **host}, parsed
-
-    def _note(self, text: str) -> None:
-        self._oddities.note(f"status log line {self._number}: {text}")
-
-    def _note_in(self, path: bytes) -> Callable[[str], None]:
-        return lambda text: self._oddities.note(f"{_shown(path)}: {text}")
-
 
 def parse(folder: ResultsFolder, job: JobRecord, strict: bool, oddities: Oddities) -> JobResult:
     """Read a folder of version 1. Never raises on any content; findings go to *oddities*."""
     return _Machine(folder, job, strict, oddities).run()
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")
-
-
-def _shown(raw: bytes) -> str:
-    return ascii(_text(raw[:200]))

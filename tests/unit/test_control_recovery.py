@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from autotest import control_recovery
+from autotest import control_recovery, control_source
 
 PYTHON_2 = [
     'print "x"',
@@ -30,7 +30,7 @@ PYTHON_2 = [
 
 @pytest.mark.parametrize("text", PYTHON_2)
 def test_a_python_2_spelling_is_recovered_with_its_line_numbers(text):
-    tree, complaint = control_recovery.tree(f"before = 1\n{text}\nafter = 2\n")
+    tree, complaint = control_source.tree(f"before = 1\n{text}\nafter = 2\n")
     assert complaint is not None
     assert (tree.body[0].lineno, tree.body[-1].lineno) == (1, 2 + len(text.splitlines()))
 
@@ -38,18 +38,18 @@ def test_a_python_2_spelling_is_recovered_with_its_line_numbers(text):
 @pytest.mark.parametrize("text", ["def (:", "a = = 1", "x = 'open", "x = '''open", "print (", "$var = 1", "a b c"])
 def test_what_is_no_python_stays_refused(text):
     with pytest.raises(SyntaxError):
-        control_recovery.tree(text)
+        control_source.tree(text)
 
 
 def test_python_3_is_left_alone():
     text = "async def f():\n    async with x: pass\nprint('a', file=b)\n"
-    tree, complaint = control_recovery.tree(text)
+    tree, complaint = control_source.tree(text)
     assert complaint is None
     assert ast.dump(tree) == ast.dump(ast.parse(text))
 
 
 def test_an_invalid_escape_is_no_fault():
-    assert control_recovery.tree('DOC = "\\d"\n')[1] is None
+    assert control_source.tree('DOC = "\\d"\n')[1] is None
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autotest.client import keyval
 from autotest.results import iterations
 
 
@@ -41,13 +42,31 @@ def test_an_attribute_stays_text():
     assert read("mode{attr}=007\n")[0][0].attr == {"mode": "007"}
 
 
-def test_a_file_of_newlines_does_not_fill_the_memory(monkeypatch):
-    monkeypatch.setattr(iterations, "_MOST", 10)
-    found, told = read("\n" * 100)
-    assert len(found) == 10
-    assert told == ["more than 10 iterations; the rest is not read"]
+def test_a_number_that_would_take_for_ever_is_none():
+    assert read("a=" + "1" * 1_000_000 + "\n") == ((), ["line 1 is neither {attr} nor a number; skipped"])
+
+
+def untyped(content: bytes):
+    skipped: list[str] = []
+    return iterations.parse_untyped(content, skipped.append), skipped
+
+
+def test_version_0_knows_no_types_and_keeps_what_was_written():
+    found, skipped = untyped(b"a{attr}=1\nb=7e3\nmode=fast\n\nnothing\n\nc=1\n")
+    assert found[0].text == {"a{attr}": "1", "b": "7e3", "mode": "fast"}
+    assert (found[0].perf, found[0].attr) == ({"a{attr}": 1.0, "b": 7000.0}, {"mode": "fast"})
+    assert [(one.index, dict(one.perf)) for one in found[1:]] == [(2, {}), (3, {"c": 1.0})]
+    assert skipped == ["line 5 has no '='; skipped"]
+
+
+@pytest.mark.parametrize("parse", [iterations.parse, iterations.parse_untyped])
+def test_a_file_of_newlines_does_not_fill_the_memory(parse):
+    told: list[str] = []
+    assert len(parse(b"\n" * (keyval.MOST_ITERATIONS + 100), told.append)) == keyval.MOST_ITERATIONS
+    assert len(told) == 1
 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_make_it_raise(content):
     assert all(one.index > 0 for one in iterations.parse(content, lambda _: None))
+    assert all(one.index > 0 for one in iterations.parse_untyped(content, lambda _: None))

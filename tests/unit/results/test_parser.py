@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import tempfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from autotest import errors
-from autotest.results import parser
+from autotest.results import parse_log, parser, vector_form, version1
 
+NOW = datetime.datetime(2026, 3, 1, tzinfo=datetime.timezone.utc)
 BOTH_MODES = pytest.mark.parametrize("strict", [False, True])
 
 
@@ -47,6 +50,7 @@ def test_text_with_tabs_between_tests_is_ignored(folder):  # D2
     )
     assert [(test.name, test.status.value) for test in result.tests[1:]] == [("a", "GOOD"), ("b", "GOOD")]
     assert result.oddities == ("status log line 3: 'some text' is no status; line ignored",)
+    assert result.job.keyvals["parser"] == "version 1: 1 odd, see parse.log"
 
 
 @pytest.mark.parametrize("stamp", ["12a", "1_000", "9" * 30, "99999999999999", "-99999999999999", "\u0661"])
@@ -168,11 +172,86 @@ def test_a_carriage_return_ends_no_line(folder):
     assert told(folder(b"GOOD\tt1\tt1\ttimestamp=1\ta\r\0b\rc\n"))[0][3] == "ab\rc"
 
 
-def test_a_line_of_many_megabytes_costs_neither_memory_nor_the_lines_after_it(folder):
-    log = b"GOOD\ta\ta\ttimestamp=1\t" + b"x" * (5 << 20) + b"\nGOOD\tb\tb\ttimestamp=2\tfine\n"
-    tests = parser.read(folder(log)).tests
-    assert [test.name for test in tests[1:]] == ["a", "b"]
-    assert len(tests[1].reason) < 4 << 20
+@pytest.mark.parametrize("end", [b"\n", b"\r\0\n"])
+@pytest.mark.parametrize("extra", [0, 1, 1 << 20, (5 << 20) + 7])
+def test_a_line_of_many_megabytes_is_cut_and_costs_none_of_the_lines_after_it(folder, extra, end):
+    start = b"GOOD\ta\ta\ttimestamp=1\t"
+    log = start + b"x" * ((1 << 20) - len(start) + extra) + end + b"GOOD\tb\tb\ttimestamp=2\tfine\n"
+    result = parser.read(folder(log))
+    assert [test.name for test in result.tests[1:]] == ["a", "b"]
+    assert len(result.tests[1].reason) == (1 << 20) - len(start)
+    assert ("status log: lines of more than 1048576 bytes are cut there" in result.oddities) is (extra > 0)
+
+
+def test_memory_is_that_of_the_open_groups_and_not_of_the_log(folder):
+    path = folder("START|t|t|timestamp=1|")
+    with (path / "status.log").open("ab") as log:
+        for _ in range(8):
+            log.write(b"\tGOOD\tt\tt\ttimestamp=2\tthe same as ever, and no group that stays open\n" * 20_000)
+        log.write(b"x" * (30 << 20))
+    tracemalloc.start()
+    try:
+        result = parser.read(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [test.status.value for test in result.tests] == ["GOOD", "ABORT"]
+    assert peak < 12 << 20
+
+
+def test_a_test_of_endless_reasons_keeps_what_anybody_can_read(folder, monkeypatch):
+    monkeypatch.setattr(version1, "_MOST_REASONS", 100)
+    log = "\n".join(["START|t|t|timestamp=1|", *(f">WARN|t|t|timestamp=2|reason {number}" for number in range(100))])
+    result = parser.read(folder(log))
+    assert "reason 0" in result.tests[1].reason
+    assert len(result.tests[1].reason) < 150
+    assert "this one is left out" in result.oddities[0]
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        (b"GOOD\ta\ta\ttimestamp=1\tx\0y\n", "status log: the log holds NUL bytes"),
+        (b"GOOD\ta\ta\ttimestamp=1\tx\r\n", "status log: the log holds carriage returns"),
+        (b"GOOD\ta\ta\ttimestamp=1\tx", "status log: the log ends in the middle of a line"),
+        (b"END GOOD\ta\ta\ttimestamp=1\tx\n", "status log line 1: deeper than the groups that are open; line ignored"),
+        (b"START\ta\ta\ttimestamp=1\t\n", "status log: groups that it leaves open are closed as aborted: 1"),
+        (
+            b"START\ta\ta\ttimestamp=9\t\nEND GOOD\ta\ta\ttimestamp=2\t\n",
+            "status log line 2: 'a' ends 7 s before it starts",
+        ),
+    ],
+)
+def test_what_is_odd_is_told(folder, log, told):
+    assert told in parser.read(folder(log)).oddities
+
+
+def test_a_log_twice_in_one_file_gives_every_test_twice(folder):
+    log = "START|t|t|timestamp=1|\nEND GOOD|t|t|timestamp=2|\n"
+    assert told(folder(log + log)) == [("t", "t", "GOOD", "", 1, 2)] * 2
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "'; DROP TABLE tko_tests; --", '"', "\U0001f600", "${HOME}", "%s"])
+def test_a_name_is_only_a_name(folder, name):
+    result = parser.read(folder(f"GOOD|{name}|{name}|timestamp=1|{name}"))
+    assert [(test.name, test.subdir, test.reason) for test in result.tests[1:]] == [(name, name, name)]
+
+
+def test_a_keyval_that_looks_like_code_stays_text(folder):
+    code = "__import__('os').system('reboot')"
+    result = parser.read(folder("GOOD|t1|t1|timestamp=1|", {"t1/keyval": f"param-a={code}\nn=[1]\n"}))
+    assert result.tests[1].attributes == {"param-a": code, "n": "[1]"}
+
+
+def test_a_job_of_more_machines_than_there_are_is_read(folder):
+    hosts = ",".join(f"h{number}" for number in range(3000))
+    result = parser.read(folder("", {"keyval": f"status_version=1\nhostname={hosts}\n"}))
+    assert result.job.machine == hosts
+    assert result.oddities == ("the job names more than 1000 machines; the others are not looked at",)
+
+
+def test_nothing_odd_leaves_the_job_keyvals_alone(folder):
+    assert "parser" not in parser.read(folder("GOOD|t1|t1|timestamp=1|")).job.keyvals
 
 
 def test_many_distinct_warnings_of_one_test_cost_linear_time(folder):
@@ -216,7 +295,9 @@ def test_a_fifo_named_keyval_does_not_make_the_parser_wait(folder):
     path = folder("GOOD|t1|t1|timestamp=1|")
     (path / "t1").mkdir()
     os.mkfifo(path / "t1" / "keyval")
-    assert parser.read(path).tests[1].attributes == {}
+    result = parser.read(path)
+    assert result.tests[1].attributes == {}
+    assert result.oddities[0].endswith("t1/keyval is no regular file; not read")
 
 
 def test_the_copy_of_the_client_is_read_when_the_servers_log_is_missing(files):
@@ -224,10 +305,10 @@ def test_the_copy_of_the_client_is_read_when_the_servers_log_is_missing(files):
     assert [test.name for test in parser.read(path).tests] == ["SERVER_JOB", "t1"]
 
 
-@pytest.mark.parametrize("keyval", ["", "status_version=0\n", "status_version=2\n", "status_version=x\n"])
+@pytest.mark.parametrize("keyval", ["status_version=2\n", "status_version=x\n"])
 def test_another_version_is_refused_by_name(files, keyval):
     path = files({"keyval": keyval, "status.log": ""})
-    with pytest.raises(errors.BadResultsFolder, match=r"status_version .* only 1 can be read"):
+    with pytest.raises(errors.BadResultsFolder, match=r"status_version .* only 0, 1 can be read"):
         parser.read(path)
 
 
@@ -277,23 +358,27 @@ PAIRS = st.one_of(
 )
 
 
-@given(LOGS, PAIRS, st.binary(max_size=80), st.binary(max_size=80), st.booleans())
-@example(b"START\t\0\tt1\ttimestamp=1\t\n", b"hostname=\0", b"\0", b"\n\n{attr}=\n", True)
-def test_no_content_makes_the_parser_raise_and_it_repeats_itself(log, pairs, host, samples, strict):
+@given(LOGS, PAIRS, st.binary(max_size=80), st.binary(max_size=80), st.booleans(), st.sampled_from([0, 1]))
+@example(b"START\t\0\tt1\ttimestamp=1\t\n", b"hostname=\0", b"\0", b"\n\n{attr}=\n", True, 1)
+@example(b"END GOOD\t----\t----\t\nGOOD\t----\treboot.verify\t\n", b"", b"", b"=\n", False, 0)
+def test_no_content_makes_the_parser_raise_and_it_repeats_itself(log, pairs, host, samples, strict, version):
     with tempfile.TemporaryDirectory() as root:
         path = Path(root)
         for name in ("host_keyvals", "host_info_store", "t1/results"):
             (path / name).mkdir(parents=True)
         (path / "status.log").write_bytes(log)
-        (path / "keyval").write_bytes(pairs + b"\nstatus_version=1\n")
+        (path / "keyval").write_bytes(pairs + b"\nstatus_version=%d\n" % version)
         (path / ".autoserv_execute").write_bytes(host)
         (path / "host_keyvals" / "1").write_bytes(host)
         (path / "host_info_store" / "a,b.store").write_bytes(host)
         (path / "t1" / "keyval").write_bytes(pairs)
-        (path / "t1" / "results" / "keyval").write_bytes(samples)
+        for name in ("keyval", "perf_measurements", "results-chart.json"):
+            (path / "t1" / "results" / name).write_bytes(samples)
 
         first = parser.read(path, strict)
 
         assert repr(parser.read(path, strict)) == repr(first)
+        json.dumps(vector_form.full(first), allow_nan=False)
+        assert parse_log.parse(parse_log.render(first, NOW)) == first.oddities
         if not strict:
             assert all(test.status.value != "RUNNING" for test in first.tests if test.name.startswith("CLIENT_JOB"))

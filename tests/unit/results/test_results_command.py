@@ -63,5 +63,5 @@ def test_people_get_a_table_and_the_oddities_on_stderr(folder):
 
 def test_full_adds_kernels_job_and_oddities(folder):
     found = json.loads(run("--json", "--full", folder("GOOD|t|t|timestamp=1|")).stdout)
-    assert set(found) == {"tests", "kernels", "job", "oddities"}
+    assert set(found) == {"tests", "kernels", "perf_values", "job", "oddities"}
     assert found["job"]["machine"] == "h1"
