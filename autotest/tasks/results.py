@@ -14,7 +14,7 @@ from autotest.celery import app, publish
 from autotest.models import database
 from autotest.models.afe import HostQueueEntry, Job
 from autotest.models.database import held, retried, transaction, utc_now
-from autotest.results import parser, store
+from autotest.results import parse_log, parser, store
 from autotest.results.notify import outbox
 from autotest.results.notify.report import Fault
 from autotest.scheduler import entries, suite_folder, suite_request, suite_retries
@@ -123,7 +123,9 @@ def _store(config: Settings, entry: HostQueueEntry) -> bool:
     try:
         folder = run_folders.accept(config.results_dir, entry)
         for each in run_folders.parsed(folder):
-            store.save(parser.read(each), each.relative_to(config.results_dir).as_posix())
+            result = parser.read(each)
+            parse_log.write(each, result, utc_now())
+            store.save(result, each.relative_to(config.results_dir).as_posix())
     except Exception as problem:
         attempts = entry.parse_attempts + 1
         logger.exception("entry %s: its results could not be stored (attempt %s)", entry.id, attempts)

@@ -81,6 +81,7 @@ def test_a_suite_ends_with_its_time_also_when_its_worker_does_not_move(lab):
     found = api.suite_summary(job)
     told = {row.name.rpartition("/")[2]: (row.status, row.reason) for row in found.rows}
     assert told.get("waiting") == ("ABORT", "Timed out, did not run."), told
-    assert told.get("gate", ("", ""))[0] == "ABORT", told
+    # The client may have been frozen before its first word about the test came home.
+    assert told.get("gate", told.get("endless_SERVER_JOB", ("", "")))[0] == "ABORT", told
     assert found.verdict is not None
     assert found.verdict.name == "suite_timeout"

@@ -12,6 +12,10 @@ from pathlib import Path
 import pytest
 from nodes.waiting import until
 
+from autotest.models import database
+from autotest.results.retention import prune
+from autotest.results.retention.archive import Store
+
 PATIENCE_S = 30.0
 
 
@@ -192,3 +196,13 @@ def test_the_step_of_a_running_lab_leads_to_its_task(lab, flower_of_the_lab):
     finally:
         gate.open()
     until(lambda: "Completed" in flower_of_the_lab.data()["html"], PATIENCE_S, "the result is shown")
+
+
+def test_a_folder_that_was_archived_comes_back_when_somebody_looks(flower, rows, config, tmp_path):
+    (host,) = rows.hosts(1)
+    rows.run(host)
+    (folder,) = re.findall(r'href="(/lab/results/[^"]+)"', flower.data()["html"])
+    tag = folder.split("/")[3]
+    assert prune.let_go(config.results_dir, tag, Store(str(tmp_path / "archive")), database.utc_now())
+    assert not (config.results_dir / tag).exists()
+    assert flower.get(f"{folder}/status.log").body == "START\t<script>alert(1)</script>\n"

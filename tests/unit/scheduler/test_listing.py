@@ -109,3 +109,14 @@ def test_a_longer_list_costs_no_more_queries(installation, count_queries, call):
     for number in range(2, 8):
         more(number)
     assert 0 < count_queries(call) == few <= 7
+
+
+def test_why_no_work_starts_at_all_stands_before_every_other_reason(lab):
+    lab.host("h1", ["board:pi4"])
+    entry = lab.entry(["board:pi4"])
+
+    (queue,) = listing.queues(lab.now, 30, "the disk is full")
+    (shown,) = listing.job(entry.job_id, lab.now, 30, "the disk is full")["entries"]
+
+    assert queue["why"].startswith("the disk is full; ")
+    assert shown["waits_for"].startswith("the disk is full; ")
