@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import os
 import re
@@ -61,6 +62,21 @@ def read(folder: ResultsFolder, oddities: Oddities) -> JobRecord:
         exit_status=_exit_status(folder),
         keyvals=pairs,
         host_attributes={f"host-{key}": value for key, value in hosts[machine].items()},
+    )
+
+
+def named_by_keyvals(job: JobRecord) -> JobRecord:
+    """*job* with the build, suite and board of its keyvals where its label names no build: a build that is called by one
+    word does not show in the label of section 5.1."""
+    build = _text(job.keyvals.get("build"))
+    if job.build is not None or not build:
+        return job
+    return dataclasses.replace(
+        job,
+        build=build,
+        build_version=build.partition("/")[2] or build,
+        suite=_text(job.keyvals.get("suite")),
+        board=_board(build) or _text(job.keyvals.get("board")),
     )
 
 

@@ -45,6 +45,8 @@ def read(folder: Path, strict: bool = False) -> JobResult:
             f"{folder} is of status_version {ascii(job.status_version)[:40]}; only {known} can be read "
             "(a missing one in keyval means 0)"
         )
+    if not strict:
+        job = job_record.named_by_keyvals(job)
     result = reader(opened, job, strict, oddities)
     return _signed(result) if result.oddities and not strict else result
 

@@ -173,9 +173,10 @@ def rows_of_job(child: Child) -> Iterator[Row]:
                 continue
             name = f"{child.test}_{test.name}"
         yield _test_row(child, test, name)
-    tags = {test.tag for test in child.tests}
+    # Entries that ran together share one folder, which holds one a host.
+    told = {test.tag.partition("/")[2].partition("/")[0] for test in child.tests}
     for entry in child.entries:
-        if len(child.entries) > 1 and not any(child.entry_of(tag) is entry for tag in tags):
+        if len(child.entries) > 1 and entry.execution_subdir not in told:
             yield _entry_row(child, entry)
 
 

@@ -197,10 +197,10 @@ def _no_label(name: str, known: dict[str, int]) -> errors.NotFound:
 
 def _of_a_test() -> Any:
     """Not SERVER_JOB, nothing that begins with CLIENT_JOB (a range, since _ is a wildcard of LIKE), and nothing that a
-    suite job repeats of its children, whose subdir is ``<id>-<owner>/<host>/<test>`` (section 3.3)."""
+    suite job repeats of its children, whose subdir is ``<id>-<owner>/<host>[/<test>]`` (section 3.3)."""
     test, subdir = TestResult.test, TestResult.subdir
     is_client_job = (test >= "CLIENT_JOB") & (test < "CLIENT_JOC")
-    is_repeated = (subdir >= "0") & (subdir < ":") & _like(subdir, "*-*/*/*")
+    is_repeated = (subdir >= "0") & (subdir < ":") & _like(subdir, "*-*/*")
     return (((test != "SERVER_JOB") & ~is_client_job) | test.is_null()) & (~is_repeated | subdir.is_null())
 
 

@@ -98,3 +98,19 @@ def test_the_higher_keyval_wins_but_for_the_hostname(files):
     )
     found = parser.read(root / "h1").job
     assert (found.user, found.machine) == ("top", "h1")
+
+
+def test_a_build_of_one_word_is_known_by_the_keyvals(folder):
+    pairs = keyval(label="build-1/smoke/sleeptest", build="build-1", suite="smoke", board="pi4")
+    found = job(folder, keyval=pairs)
+    assert (found.build, found.build_version, found.suite, found.board) == ("build-1", "build-1", "smoke", "pi4")
+
+
+def test_the_label_goes_before_the_keyvals(folder):
+    found = job(folder, keyval=keyval(label="eve-release/R1-2.3/bvt/sleeptest", build="other", suite="other"))
+    assert (found.build, found.suite, found.board) == ("eve-release/R1-2.3", "bvt", "eve")
+
+
+def test_the_strict_reading_knows_only_the_label(folder):
+    written = folder("", {"keyval": keyval(label="build-1/smoke/sleeptest", build="build-1", suite="smoke")})
+    assert parser.read(written, strict=True).job.build is None

@@ -232,6 +232,15 @@ def test_a_job_on_two_hosts_shows_the_one_that_has_no_results_yet(lab):
     ]
 
 
+def test_hosts_that_ran_a_test_together_share_its_results(lab):
+    job = lab.child("pair")
+    for host in ("h1", "h2"):
+        lab.entry(job, EntryStatus.COMPLETED, host, subdir="group0")
+    lab.parsed(job, "GOOD|t|t|timestamp=1|", "group0")
+    lab.parsed(job, "GOOD|u|u|timestamp=1|", "group0/h1")
+    assert [(row.name, row.status) for row in summary.of_job(job.id).rows] == [("t", "GOOD"), ("u", "GOOD")]
+
+
 def test_an_experimental_test_is_told_apart_and_does_not_decide(lab):
     lab.parsed(lab.suite, "", "hostless")
     lab.done("login", "GOOD|login_Ok|login_Ok|timestamp=1100|")

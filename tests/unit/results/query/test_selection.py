@@ -209,10 +209,11 @@ def test_what_tells_of_a_job_is_left_out_unless_somebody_asks(results):
     results.add("CLIENT_JOB.0", subdir=None)
     results.add("CLIENT_JOB", subdir=None)
     results.add("ping", subdir="17-ann/h1/ping")
+    results.add("boot.0", subdir="17-ann/h1")
     tests.append(results.add("ping", subdir="parent/1/ping"))
 
     assert found() == tests
-    assert len(found(with_job_records=True)) == len(tests) + 4
+    assert len(found(with_job_records=True)) == len(tests) + 5
 
 
 def test_a_label_of_the_machine_is_one_of_its_list(results):
