@@ -30,7 +30,7 @@ _BUILT_IN = {
     "job": _Command("autotest.cli.job:job", "Jobs: create, list, show, abort, priority, queues."),
     "lab": _Command("autotest.cli.lab:lab", "The lab team's view: what starves, and for want of what."),
     "results": _Command("autotest.results.command:results", "Results: show, query, matrix, compare, export, prune."),
-    "suite": _Command("autotest.cli.suite:suite", "Suites: create, run, wait, list, show, report, abort."),
+    "suite": _Command("autotest.cli.suite:suite", "Suites: create, run, wait, list, show, explain, report, abort."),
 }
 # Help of our own entry points, so that listing the commands imports none of them.
 _HELP = {

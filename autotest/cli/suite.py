@@ -121,6 +121,24 @@ def list_(owner: str | None, status: str | None, limit: int, before: int | None,
 
 @suite.command()
 @_ID
+@click.argument("test")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Hosts that are told.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def explain(job_id: int, test: str, limit: int, as_json: bool) -> None:
+    """Tell host by host which labels are missing for TEST of a suite, the nearest hosts first."""
+    found = api.explain_test_na(job_id, test, limit)
+    if as_json:
+        printing.as_json(found)
+        return
+    machines = f"{found['sync_count']} hosts at once with " if found["sync_count"] > 1 else ""
+    click.echo(f"{test} needs {machines}{', '.join(sorted(found['needs'])) or 'any host'}")
+    click.echo(found["reason"] or "Hosts of the inventory can run it.")
+    rows = ((host["hostname"], ", ".join(host["lacks"]) or "nothing") for host in found["hosts"])
+    printing.table(("host", "lacks"), rows, "The inventory is empty.")
+
+
+@suite.command()
+@_ID
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def show(job_id: int, as_json: bool) -> None:
     """Show how a suite stands now."""

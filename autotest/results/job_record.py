@@ -66,8 +66,8 @@ def read(folder: ResultsFolder, oddities: Oddities) -> JobRecord:
 
 
 def named_by_keyvals(job: JobRecord) -> JobRecord:
-    """*job* with the build, suite and board of its keyvals where its label names no build: a build that is called by one
-    word does not show in the label of section 5.1."""
+    """*job* with the build, suite and board of its keyvals where its label names no build: section 5.1 does not see a
+    build that is called by one word."""
     build = _text(job.keyvals.get("build"))
     if job.build is not None or not build:
         return job

@@ -268,3 +268,22 @@ def test_a_real_process_names_the_database_that_does_not_answer(tmp_path):
     assert result.stderr.startswith("autotest: the database mysql://127.0.0.1:1/afe does not answer")
     assert len(result.stderr.splitlines()) == 1
     assert "secret" not in result.stderr
+
+
+def test_explain_tells_host_by_host_what_is_missing(shelf, command):
+    shelf.test("wifitest", needs="wificell,camera")
+    shelf.host("rack1-h2", ["board:pi4", "pool:suites", "camera"])
+    command("suite", "create", *ARGUMENTS, "-p", "suites")
+    told = command("suite", "explain", 1, "wifitest").stdout
+    assert told.startswith("wifitest needs board:pi4, camera, pool:suites")
+    assert re.search(r"rack1-h2 +wificell *\n", told)
+    assert re.search(r"rack1-h1 +camera, wificell *\n", told)
+    assert told.index("rack1-h2") < told.index("rack1-h1")
+    assert command.json("suite", "explain", 1, "wifitest", "--limit", 1)["hosts"] == [
+        {"hostname": "rack1-h2", "lacks": ["wificell"]}
+    ]
+
+
+def test_explain_names_near_tests_for_one_that_is_not_there(shelf, command):
+    command("suite", "create", *ARGUMENTS)
+    assert "has no test 'sleptest'; nearest: sleeptest" in command("suite", "explain", 1, "sleptest", code=1).stderr
