@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,8 +25,10 @@ def connect(host: HostInfo, **changes: Any) -> paramiko.SSHClient:
 
 def run(client: paramiko.SSHClient, command: str, given: bytes = b"") -> tuple[int, bytes, bytes]:
     stdin, stdout, stderr = client.exec_command(command, timeout=PATIENCE_S)
-    stdin.write(given)
-    stdin.channel.shutdown_write()
+    # A command that ended meanwhile takes no more.
+    with contextlib.suppress(OSError):
+        stdin.write(given)
+        stdin.channel.shutdown_write()
     out = stdout.read()
     return stdout.channel.recv_exit_status(), out, stderr.read()
 
