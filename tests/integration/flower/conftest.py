@@ -206,8 +206,9 @@ def flower_behind_a_proxy(settings_file: Path, tmp_path: Path, broker: BrokerNod
 
 @pytest.fixture
 def flower_of_the_lab(lab: RunningLab) -> Iterator[Flower]:
-    """Flower beside a whole installation that runs."""
+    """Flower beside a whole installation that runs; it has heard of the lab's worker, so it sees what happens there."""
     with _running(Flower(lab.installation.settings_file, lab.installation.folder)) as flower:
+        until(lambda: '"lab.' in flower.get("/workers?json=1").body, READY_S, "Flower hears the events of the lab")
         yield flower
 
 
