@@ -51,11 +51,6 @@ AutotestError
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from autotest.control_diagnosis import Diagnosis
-
 
 class AutotestError(Exception):
     """The root: whatever this package raises on purpose."""
@@ -246,11 +241,7 @@ class InvalidBugTemplate(RequestError):
 
 
 class ControlVariableException(ControlFileError):
-    """The control file does not parse, or lacks a required variable; *diagnoses* say where, line by line."""
-
-    def __init__(self, message: str, diagnoses: tuple[Diagnosis, ...] = ()):
-        self.diagnoses = diagnoses
-        super().__init__(message)
+    """The control file does not parse, or lacks a required variable."""
 
 
 class ArchiveRefused(RequestError):

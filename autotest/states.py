@@ -62,6 +62,8 @@ MAY_FOLLOW: dict[EntryStatus, frozenset[EntryStatus]] = {
     EntryStatus.PARSING: frozenset({EntryStatus.COMPLETED, EntryStatus.FAILED, EntryStatus.ABORTED}),
 }
 
+#: Why a test has no result that its suite waited for in vain (control-files-and-suites.md section 4.9).
+NEVER_RAN = "Timed out, did not run."
 FINAL = frozenset(set(EntryStatus) - set(MAY_FOLLOW))
 
 # Section 2.2: the columns active and complete are always derived from the status. (An assigned entry that is still

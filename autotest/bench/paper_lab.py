@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from peewee import chunked
 
 from autotest.host_info import HostInfo
-from autotest.models.afe import Host, HostQueueEntry, Job, JobDependencyLabel
+from autotest.models.afe import HostQueueEntry, Job, JobDependencyLabel
 from autotest.models.database import db, is_sqlite, transaction, utc_now
 from autotest.models.lab import Lab
 from autotest.scheduler import hosts, labels, users
@@ -88,8 +88,3 @@ def _queue(
             for job_id, needs, queue in chosen
         ]
     ).execute()
-
-
-def idle_hosts() -> int:
-    """How many hosts are not leased."""
-    return int(Host.select().where(Host.leased == False).count())  # noqa: E712 - an SQL expression

@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from autotest.results.verdict import View
-from autotest.states import FINAL, EntryStatus, Outcome
+from autotest.states import FINAL, NEVER_RAN, EntryStatus, Outcome
 
 SUITE_JOB = "Suite job"
-NEVER_RAN = "Timed out, did not run."
 #: Between the build and the suite in the name of a suite job.
 SUITE_FILE = "-test_suites/control."
 NO_RESULTS = "The job ended and left no results."

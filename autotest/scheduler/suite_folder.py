@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 from peewee import chunked, fn
 
-from autotest.client import keyval
+from autotest.client import exit_file, keyval
+from autotest.client.exit_file import ExitFile
 from autotest.client.status_log import StatusEntry
 from autotest.models.afe import Job, JobKeyval
 from autotest.models.suite import Bug, BugReport
@@ -78,7 +79,7 @@ def finish(folder: Path, job: Job, now: datetime.datetime, exit_status: int = 0)
     scheduled = dataclasses.replace(scheduled, children=(*scheduled.children, *retries))
     results = list(suite_results.of_jobs([job_id for _, job_id in scheduled.children]))
     _compose(folder, job, scheduled, results, int(now.timestamp()))
-    _write(folder / ".autoserv_execute", f"{os.getpid()}\n{exit_status << 8}\n0\n")
+    _write(folder / exit_file.NAME, ExitFile(os.getpid(), exit_status << 8, 0).render())
 
 
 def note_bugs(folder: Path, job: Job) -> None:

@@ -11,9 +11,8 @@ from peewee import chunked
 
 from autotest.models.afe import SYSTEM_USER, AbortedEntry, HostQueueEntry, Job, User
 from autotest.models.tko import Status, TestResult, TkoJob
-from autotest.states import FINAL, Outcome
+from autotest.states import FINAL, NEVER_RAN, Outcome
 
-NEVER_RAN = "Timed out, did not run."
 _RECORDS = ("SERVER_JOB", "CLIENT_JOB")
 _ROWS = 500
 

@@ -10,7 +10,8 @@ import datetime
 import os
 from pathlib import Path
 
-from autotest.client import keyval
+from autotest.client import exit_file, keyval
+from autotest.client.exit_file import ExitFile
 from autotest.models import rows
 from autotest.models.afe import AbortedEntry, HostQueueEntry
 from autotest.models.lab import Lease
@@ -91,7 +92,7 @@ def _explain(place: Path, entry: HostQueueEntry) -> None:
     reason = _one_line(entry.reason) or "it never ran"
     line = f"INFO\t----\t----\ttimestamp={when}\tjob_abort_reason={reason}\t{reason}\n"
     (place / "status.log").write_text(line, encoding="utf-8")
-    (place / ".autoserv_execute").write_text(f"{os.getpid()}\n256\n0\n", encoding="ascii")
+    (place / exit_file.NAME).write_text(ExitFile(os.getpid(), 256, 0).render(), encoding="ascii")
 
 
 def _one_line(value: object) -> str:
