@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from typing import Any
 
@@ -72,6 +73,7 @@ def is_version(label: str) -> bool:
     return bool(value) and (key == "version" or key.endswith("-version"))
 
 
+@functools.lru_cache(maxsize=65536)
 def natural_order(hostname: str) -> tuple[str, int, str]:
     """Sort key of section 3.6: a letters-and-dashes prefix, then trailing digits as a number, then the text."""
     text = hostname.lower()

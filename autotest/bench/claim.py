@@ -13,8 +13,7 @@ from autotest.models import database
 from autotest.models.afe import Host, HostQueueEntry
 from autotest.models.database import db, transaction, utc_now
 from autotest.models.lab import Lab, Lease
-from autotest.scheduler import leases
-from autotest.scheduler.leases import Found
+from autotest.scheduler import claims
 from autotest.states import Step
 
 _DUE_IN = datetime.timedelta(seconds=10)
@@ -23,31 +22,32 @@ _BASELINE = "one write transaction with the three bare statements of a lease: en
 
 
 def run(plan: Plan) -> list[Figure]:
-    """Claims a second with 5,000 and with 100,000 entries queued."""
+    """Assignments a second with 5,000 and with 100,000 entries queued, for as many messages at once as a worker takes
+    together; and for one message at a time."""
     hosts, queues = (500, (5_000, 100_000)) if plan.full else (40, (200, 1_000))
     figures = []
-    for queued in queues:
-        ours = functools.partial(_claims, plan, hosts, queued)
-        claims, bare = measure.interleaved(plan.runs, ours, functools.partial(_bare, plan, hosts))
-        target = Target("at least", _LEAST) if plan.full else None
-        figures.append(Figure(f"claims, {queued:,} queued", "1/s", claims, bare, _BASELINE, target))
-    few, many = figures
+    for queued, at_once in ((queues[0], claims.AT_ONCE), (queues[1], claims.AT_ONCE), (queues[0], 1)):
+        ours = functools.partial(_assignments, plan, hosts, queued, at_once)
+        rates, bare = measure.interleaved(plan.runs, ours, functools.partial(_bare, plan, hosts))
+        target = Target("at least", _LEAST) if plan.full and at_once > 1 else None
+        name = f"assignments, {queued:,} queued" + ("" if at_once > 1 else ", one message at a time")
+        figures.append(Figure(name, "1/s", rates, bare, _BASELINE, target))
+    few, many, _ = figures
     share = [100 * slow / fast for fast, slow in zip(few.values, many.values, strict=True)]
     target = Target("at least", 80) if plan.full else None
-    name = f"claims with {queues[1]:,} queued, of those with {queues[0]:,}"
+    name = f"assignments with {queues[1]:,} queued, of those with {queues[0]:,}"
     return [*figures, Figure(name, "%", share, target=target)]
 
 
-def _claims(plan: Plan, hosts: int, queued: int) -> float:
-    """Claims a second while every idle host gets one entry."""
+def _assignments(plan: Plan, hosts: int, queued: int, at_once: int) -> float:
+    """Assignments a second while every idle host gets one entry."""
     with installation.fresh(plan, with_broker=False), database.connection():
         lab = paper_lab.register(hosts)
         keys = paper_lab.queue_entries(queued)
         granted = 0
         with measure.stopwatch() as watch:
             for key in itertools.cycle(keys):
-                claim = leases.claim(lab, key, utc_now(), _DUE_IN)
-                granted += claim.found is Found.GRANTED
+                granted += len(claims.claim(lab, key, utc_now(), _DUE_IN, at_once).host_ids)
                 if granted == hosts:
                     break
         return granted / watch.seconds

@@ -100,7 +100,7 @@ def _doing(host_ids: Collection[int]) -> dict[int, Doing]:
         found[lease.host_id] = Doing(
             token=lease.id,
             step=lease.step,
-            test=entries.short_name(job) if job is not None else "",
+            test=entries.short_name(job.name) if job is not None else "",
             job_id=job.id if job is not None else None,
             since=lease.granted_at,
             begun=lease.due_at is None,
@@ -127,7 +127,7 @@ def _last(host_ids: Collection[int]) -> dict[int, Last]:
     return {
         entry.host_id: Last(
             job_id=entry.job_id,
-            test=entries.short_name(entry.job),
+            test=entries.short_name(entry.job.name),
             status=entry.status,
             finished=entry.finished_on,
             folder=f"{entry.job.tag}/{entry.execution_subdir}" if entry.execution_subdir else "",

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
-from typing import Any, NamedTuple
-
-from peewee import Value, fn
+from typing import Any
 
 from autotest import errors, states
 from autotest.models import rows
@@ -29,7 +26,6 @@ from autotest.states import EntryStatus
 _REASON = HostQueueEntry.reason.max_length
 #: The parser is woken again when an entry was not parsed after so long.
 _PARSE_DUE = datetime.timedelta(seconds=10)
-_ABOVE_ALL = 2**31 - 1
 
 
 def advance(entry_id: int, old: EntryStatus, new: EntryStatus, **columns: Any) -> bool:
@@ -253,153 +249,12 @@ def wanted(entry: HostQueueEntry) -> set[str]:
     return {name for (name,) in _WANTED.rows(entry.job_id, entry.meta_host_id)}
 
 
-class Asked(NamedTuple):
-    """What a claim has to know of an entry's job: labels *wanted*, hosts *refused* that it may not take (again), and
-    its owner's id and access level: None and 0 where he has no row."""
-
-    wanted: frozenset[str]
-    refused: frozenset[int]
-    owner_id: int | None
-    access_level: int
-
-
-def asked(entry: HostQueueEntry) -> Asked:
-    """What a claim has to know of the entry's job, in one query."""
-    found = _ASKED.rows(entry.job_id, entry.meta_host_id, entry.job.owner or "")
-    owner_id, access_level = next(((number, level) for what, number, level, _ in found if what == _OWNER), (None, 0))
-    wanted = frozenset(name for what, _, _, name in found if what == _LABEL)
-    return Asked(wanted, frozenset(number for what, number, _, _ in found if what == _HOST), owner_id, access_level)
-
-
 def queued_wake(entry: HostQueueEntry) -> Wake:
     """The wake of a queued entry."""
     bound = entry.meta_host_id is None
     return wakes.entry_queued(entry.queue_key, entry.priority, bound, shown(entry.job.name, entry.job_id))
 
 
-def waiting_wake(key: str) -> list[Wake]:
-    """The wake of the entry that the queue *key* and its family would serve next, if any waits."""
-    heads = [next_queued(queue.key) for queue in labels.family_of(key, labels.busy_queues())]
-    entry = min(filter(None, heads), key=lambda head: (-head.priority, head.id), default=None)
-    return [] if entry is None else [queued_wake(entry)]
-
-
-def highest_priorities() -> dict[str, int]:
-    """The highest priority that waits in each queue, in one query."""
-    return dict(
-        HostQueueEntry.select(HostQueueEntry.queue_key, fn.MAX(HostQueueEntry.priority))
-        .where(
-            HostQueueEntry.status == EntryStatus.QUEUED.value,
-            HostQueueEntry.active == False,  # noqa: E712 - an SQL expression
-            HostQueueEntry.queue_key != "",
-        )
-        .group_by(HostQueueEntry.queue_key)
-        .tuples()
-    )
-
-
-def next_queued(key: str) -> HostQueueEntry | None:
-    """The entry that a queue would serve next: highest priority, then oldest."""
-    return next(waiting(key, 1), None)
-
-
-def count_waiting(key: str, most: int) -> int:
-    """How many entries wait in the queue *key*; counted up to *most*."""
-    return len(_SOME.rows(key, most))
-
-
-def waiting_of(job_id: int, key: str) -> list[HostQueueEntry]:
-    """The entries of a job that wait in the queue *key*, oldest first, with their job."""
-    query = HostQueueEntry.select(HostQueueEntry, Job).join(Job).where(HostQueueEntry.job == job_id, _waiting_in(key))
-    return list(query.order_by(HostQueueEntry.id))
-
-
-def waiting(key: str, page: int = 100) -> Iterator[HostQueueEntry]:
-    """The entries that wait in the queue *key*, in order of service, with as much of them and of their jobs as a claim
-    needs. Read from the index, since mostly the first one is served, in pages that grow from one row to *page*."""
-    size = 1
-    read = _HEAD.rows(key, _ABOVE_ALL)
-    while read:
-        yield from (_in_line(key, *row) for row in read)
-        after, rung = read[-1][:2]
-        if len(read) == size:
-            size = min(8 * size, page)
-            read = _LINE.rows(key, rung, after, size)
-        else:
-            read = []
-        if not read:
-            size = 1
-            read = _HEAD.rows(key, rung)
-
-
-def _in_line(
-    key: str, entry_id: int, priority: int, meta_host: int | None, job_id: int, owner: str, name: str, run_verify: bool
-) -> HostQueueEntry:
-    job = Job(id=job_id, owner=owner, name=name, priority=priority, run_verify=bool(run_verify))
-    return HostQueueEntry(id=entry_id, job=job, meta_host=meta_host, queue_key=key, priority=priority)
-
-
-def highest_priority(key: str, below: int = _ABOVE_ALL) -> int | None:
-    """The highest priority under *below* of the entries that wait in the queue *key*; None when there is none."""
-    row = _HIGHEST.row(key, below)
-    return None if row is None else row[0]
-
-
-def _waiting_in(key: Any) -> Any:
-    return (
-        (HostQueueEntry.status == EntryStatus.QUEUED.value)
-        & (HostQueueEntry.active == False)  # noqa: E712 - an SQL expression
-        & (HostQueueEntry.queue_key == key)
-    )
-
-
-_HIGHEST = Prepared(
-    lambda key, below: HostQueueEntry.select(fn.MAX(HostQueueEntry.priority)).where(
-        _waiting_in(key), HostQueueEntry.priority < below
-    )
-)
-_SOME = Prepared(lambda key, most: HostQueueEntry.select(HostQueueEntry.id).where(_waiting_in(key)).limit(most))
-_IN_LINE = HostQueueEntry.select(
-    HostQueueEntry.id, HostQueueEntry.priority, HostQueueEntry.meta_host, Job.id, Job.owner, Job.name, Job.run_verify
-).join(Job)
-_LINE = Prepared(
-    lambda key, priority, after, size: (
-        _IN_LINE.where(_waiting_in(key), HostQueueEntry.priority == priority, HostQueueEntry.id > after)
-        .order_by(HostQueueEntry.id)
-        .limit(size)
-    )
-)
-
-
-def _head(key: Any, below: Any) -> Any:
-    """A query for the first entry of the highest priority under *below* in the queue *key*."""
-    other = HostQueueEntry.alias()
-    highest = other.select(fn.MAX(other.priority)).where(
-        other.status == EntryStatus.QUEUED.value,
-        other.active == False,  # noqa: E712 - an SQL expression
-        other.queue_key == key,
-        other.priority < below,
-    )
-    return _IN_LINE.where(_waiting_in(key), HostQueueEntry.priority == highest).order_by(HostQueueEntry.id).limit(1)
-
-
-_HEAD = Prepared(_head)
-_LABEL, _HOST, _OWNER = 0, 1, 2
-_NOTHING = Value(0), Value(0)
-_ASKED = Prepared(
-    lambda job_id, meta_host, owner: (
-        Label.select(Value(_LABEL), *_NOTHING, Label.name)
-        .join(JobDependencyLabel)
-        .where(JobDependencyLabel.job == job_id)
-        .union_all(Label.select(Value(_LABEL), *_NOTHING, Label.name).where(Label.id == meta_host))
-        .union_all(
-            IneligibleHostQueue.select(Value(_HOST), IneligibleHostQueue.host, Value(0), Value("")).where(
-                IneligibleHostQueue.job == job_id
-            )
-        )
-        .union_all(User.select(Value(_OWNER), User.id, User.access_level, Value("")).where(User.login == owner))
-    )
-)
 _WANTED = Prepared(
     lambda job_id, meta_host: (
         Label.select(Label.name).join(JobDependencyLabel).where(JobDependencyLabel.job == job_id)
@@ -410,13 +265,9 @@ _WANTED = Prepared(
 
 def shown(job_name: str | None, job_id: int) -> str:
     """``sleeptest, job 12``: a job's entry for people."""
-    return f"{_last_part(job_name)}, job {job_id}"
+    return f"{short_name(job_name)}, job {job_id}"
 
 
-def short_name(job: Job) -> str:
+def short_name(job_name: str | None) -> str:
     """The test's own name: the job's name without ``<build>/<suite>/``."""
-    return _last_part(job.name)
-
-
-def _last_part(job_name: str | None) -> str:
     return (job_name or "").rsplit("/", 1)[-1]

@@ -49,9 +49,9 @@ def is_grouped(entry: HostQueueEntry | None) -> bool:
     return entry is not None and entry.token is not None
 
 
-def form(entry_ids: list[int], leader: Lease) -> None:
-    """Make these entries a group that *leader* leads. Runs inside the caller's transaction."""
-    HostQueueEntry.update(token=leader.id).where(HostQueueEntry.id.in_(entry_ids)).execute()
+def form(entry_ids: list[int], token: int) -> None:
+    """Make these entries a group that the lease *token* leads. Runs inside the caller's transaction."""
+    HostQueueEntry.update(token=token).where(HostQueueEntry.id.in_(entry_ids)).execute()
 
 
 def start(entry: HostQueueEntry, due_at: datetime.datetime, now: datetime.datetime) -> list[Wake]:
@@ -70,7 +70,7 @@ def start(entry: HostQueueEntry, due_at: datetime.datetime, now: datetime.dateti
     rows.change(Lease, changes, id=leader.id, released_at=None)
     lab = rows.get(Lab, leader.lab_id)
     where = names(mate.host.hostname for mate in ready)
-    shown = f"{entries.short_name(job)} on {where}, job {job.id}"
+    shown = f"{entries.short_name(job.name)} on {where}, job {job.id}"
     return [wakes.step_due(lab.name, leader.id, Step.RUN_TEST, shown), *entries.stop_short(job, now)]
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from peewee import fn
+from peewee import Case, fn
 
 from autotest import errors
 from autotest.host_info import HostInfo
@@ -26,7 +27,7 @@ from autotest.models.afe import (
 from autotest.models.database import held, is_sqlite, retried, transaction, utc_now
 from autotest.models.lab import Lab, Lease
 from autotest.models.prepared import Prepared
-from autotest.scheduler import entries, labels, users, wakes
+from autotest.scheduler import labels, lines, users, wakes
 from autotest.scheduler.labels import Queue
 from autotest.scheduler.matching import Candidate
 from autotest.scheduler.wakes import Wake
@@ -34,6 +35,10 @@ from autotest.states import HostStatus, Protection, TaskKind
 
 #: Hostnames name results folders.
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,252}")
+
+
+#: Stands before the name of a label that is only_if_needed.
+_RARE = "1"
 
 
 @retried
@@ -223,26 +228,32 @@ def alive(lab_id: int) -> list[Candidate]:
     return _candidates(_ALIVE.rows(lab_id))
 
 
-def _candidates(found: list[tuple[int, str, int, str | None]]) -> list[Candidate]:
-    """Candidates from rows of _candidate_columns. Labs have many hosts of few kinds: each kind is put together once."""
-    listed = {text: json.loads(text) for *_, text in found if text}
-    ids = sorted({label_id for kind in listed.values() for label_id in kind})
-    named = {label_id: (name, bool(is_rare)) for label_id, name, is_rare in (_LABELS.rows(ids) if ids else [])}
-    kinds: dict[str | None, tuple[frozenset[str], frozenset[str]]] = {}
-    for text, kind in listed.items():
-        carried = [named[label_id] for label_id in kind if label_id in named]
-        kinds[text] = frozenset(name for name, _ in carried), frozenset(name for name, is_rare in carried if is_rare)
-    bare = frozenset[str](), frozenset[str]()
+def _candidates(found: Iterable[tuple[int, str, int, str | None]]) -> list[Candidate]:
+    """Candidates from rows of _candidate_columns."""
     return [
-        Candidate(host_id, hostname, *kinds.get(text, bare), protection)
-        for host_id, hostname, protection, text in found
+        Candidate(host_id, hostname, *_kind(listed or "[]"), protection)
+        for host_id, hostname, protection, listed in found
     ]
 
 
+@functools.lru_cache(maxsize=4096)
+def _kind(listed: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Labels, and those of them that are only_if_needed, of the JSON list that the database puts together."""
+    carried = [(label[1:], label[0] == _RARE) for label in json.loads(listed)]
+    return frozenset(name for name, _ in carried), frozenset(name for name, is_rare in carried if is_rare)
+
+
 def _candidate_columns() -> tuple[Any, ...]:
-    """What a claim has to know of a host, in one row; the ids of its labels are a JSON list."""
-    listed = fn.JSON_GROUP_ARRAY if is_sqlite() else fn.JSON_ARRAYAGG
-    carried = HostLabel.select(listed(HostLabel.label)).where(HostLabel.host == Host.id)
+    """What a claim has to know of a host, in one row; its labels are a JSON list of names, each behind a digit that
+    says whether it is only_if_needed."""
+    marked = Case(None, [(Label.only_if_needed == True, _RARE)], "0")  # noqa: E712 - an SQL expression
+    if is_sqlite():
+        listed = fn.JSON_GROUP_ARRAY(marked.concat(Label.name))
+    else:
+        listed = fn.JSON_ARRAYAGG(fn.CONCAT(marked, Label.name))
+    carried = (
+        HostLabel.select(listed).join(Label).where(HostLabel.host == Host.id, Label.invalid == False)  # noqa: E712 - an SQL expression
+    )
     return Host.id, Host.hostname, Host.protection, carried
 
 
@@ -272,12 +283,6 @@ def _free(lab_id: Any, names: Iterable[Any]) -> Any:
     return query
 
 
-_LABELS = Prepared(
-    lambda ids: Label.select(Label.id, Label.name, Label.only_if_needed).where(
-        Label.id.in_(ids),
-        Label.invalid == False,  # noqa: E712 - an SQL expression
-    )
-)
 _FREE = Prepared(_free)
 _ALIVE = Prepared(
     lambda lab: Host.select(*_candidate_columns()).where(
@@ -293,14 +298,16 @@ _FREE_BY_NAME = Prepared(lambda lab_id, names, host_id: _free(lab_id, names).whe
 def freed(host_ids: Collection[int]) -> list[Wake]:
     """The wakes for hosts that became free: one for each queue that such a host could serve."""
     carried = labels.of_hosts(host_ids)
-    woken = []
-    for queue in labels.busy_queues():
-        if any(queue.accepts(host_id, carried.get(host_id, ())) for host_id in host_ids):
-            priority = entries.highest_priority(queue.key)
-            if priority is not None:
-                shown = ", ".join(sorted(queue.labels))
-                woken.append(wakes.queue_waits(queue.key, priority, queue.host_id is not None, shown))
-    return woken
+    servable = {
+        queue.key: queue
+        for queue in labels.busy_queues()
+        if any(queue.accepts(host_id, carried.get(host_id, ())) for host_id in host_ids)
+    }
+    highest = lines.highest_priority(servable) if servable else {}
+    return [
+        wakes.queue_waits(key, priority, servable[key].host_id is not None, ", ".join(sorted(servable[key].labels)))
+        for key, priority in highest.items()
+    ]
 
 
 def seen(lab_id: int) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
 
 from autotest.models.afe import HostQueueEntry, IneligibleHostQueue, Job, Label
 from autotest.models.lab import Lab
-from autotest.scheduler import entries, labels, quotas, turns, users, waiting
+from autotest.scheduler import entries, labels, lines, quotas, turns, users, waiting
 from autotest.scheduler.labels import Queue
-from autotest.scheduler.quotas import Quota
+from autotest.scheduler.turns import Rank, Turn
 from autotest.scheduler.waiting import HostState
-from autotest.states import EntryStatus
 
 
 def why_waiting(
@@ -20,12 +18,10 @@ def why_waiting(
     """Why *entry* of *job*, which waits in its queue, has no host yet. *snapshot* are all hosts."""
     bound = entry.host_id if entry.meta_host_id is None else None
     queue = labels.queue_named(entry.queue_key) or labels.queue_of(entries.wanted(entry), bound)
-    busy = labels.busy_queues()
-    limits = quotas.of({each.suite_id for each in (queue, *busy) if each.suite_id is not None})
     missing = waiting.lacking(queue, snapshot)
     near = [name for label in missing for name in labels.nearest(label)]
-    barred = _barred(job, queue, snapshot) | _kept(queue, busy, limits, now)
-    quota = limits.get(queue.suite_id) if queue.suite_id is not None else None
+    barred = _barred(job, queue, snapshot) | _given(queue, now)
+    quota = quotas.of([queue.suite_id])[queue.suite_id] if queue.suite_id is not None else None
     return waiting.explain(queue, snapshot, dead_after_s, barred, near, quota)
 
 
@@ -44,30 +40,26 @@ def _barred(job: Job, queue: Queue, snapshot: list[HostState]) -> dict[int, str]
     ineligible = IneligibleHostQueue.select(IneligibleHostQueue.host).where(IneligibleHostQueue.job == job.id)
     for (host_id,) in ineligible.tuples():
         barred.setdefault(host_id, "not again for this job")
-    named = (
-        HostQueueEntry.select(HostQueueEntry.host, HostQueueEntry.job)
-        .join(Job)
-        .where(
-            HostQueueEntry.host.in_(list(carriers)),
-            HostQueueEntry.status == EntryStatus.QUEUED.value,
-            ~HostQueueEntry.active,
-            Job.synch_count < 2,
-        )
-    )
-    for host_id, job_id in named.tuples():
-        barred.setdefault(host_id, f"kept for job {job_id}, which names it")
     return barred
 
 
-def _kept(queue: Queue, busy: Sequence[Queue], limits: dict[int, Quota], now: datetime.datetime) -> dict[int, str]:
-    """Free hosts that are kept for queues that go before this one."""
-    if queue.host_id is not None:
-        return {}
-    found = {}
+def _given(queue: Queue, now: datetime.datetime) -> dict[int, str]:
+    """Free hosts that others get or keep who go before this queue."""
+    found: dict[int, str] = {}
+    busy = lines.busy()
     for lab in Lab.select():
-        for host_id, kept in turns.kept(lab, queue, busy, limits, now).items():
-            what = (
-                f"runs on {kept.queue.size} hosts at once" if kept.queue.size > 1 else "is of a suite below its minimum"
-            )
-            found[host_id] = f"kept for job {kept.job_id}, which {what}"
+        contest = turns.contest(lab, queue.key, busy)
+        plan = turns.plan(lab, contest, quotas.of(contest.suites), now, 1, len(contest.free) + 1)
+        for turn in plan.turns:
+            if turn.queue.family != contest.family:
+                why = f"kept for job {turn.entry.job_id}, which {_precedence(turn)}"
+                found |= dict.fromkeys([host.host_id for host in turn.hosts], why)
     return found
+
+
+def _precedence(turn: Turn) -> str:
+    if turn.rank is Rank.NAMES_ITS_HOST:
+        return "names it"
+    if turn.queue.size > 1:
+        return f"runs on {turn.queue.size} hosts at once"
+    return "is of a suite below its minimum" if turn.rank is Rank.BELOW_MINIMUM else "goes first"

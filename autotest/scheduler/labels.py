@@ -7,7 +7,7 @@ import functools
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from autotest.host_info import is_version
@@ -143,7 +143,12 @@ def mark_busy(keys: Collection[str] | None = None) -> None:
 
 def busy_queues() -> list[Queue]:
     """Every queue that had entries when it was last looked at."""
-    return _with_hosts([_queue(*row) for row in _BUSY.rows()])
+    return queues_of(_BUSY.rows())
+
+
+def queues_of(rows: Iterable[Sequence[Any]]) -> list[Queue]:
+    """The queue of each row of key, labels, host and host count."""
+    return _with_hosts([_queue(*row) for row in rows])
 
 
 def queue_named(key: str) -> Queue | None:
@@ -153,17 +158,7 @@ def queue_named(key: str) -> Queue | None:
 
 def queues_named(keys: Collection[str]) -> dict[str, Queue]:
     """Those of the queues called *keys* that were ever registered."""
-    return {queue.key: queue for queue in _with_hosts([_queue(*row) for row in _NAMED.rows(list(keys))])}
-
-
-def family_of(key: str, busy: Iterable[Queue]) -> list[Queue]:
-    """The busy queues of the family of the queue *key*, and the one that gives the family its name, busy or not."""
-    family = key.partition(".")[0]
-    lines = [queue for queue in busy if queue.family == family]
-    if not any(queue.key == family for queue in lines):
-        plain = queue_named(family)
-        lines += [plain] if plain is not None else []
-    return lines
+    return {queue.key: queue for queue in queues_of(_NAMED.rows(list(keys)))}
 
 
 def _with_hosts(queues: list[Queue]) -> list[Queue]:

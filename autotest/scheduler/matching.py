@@ -28,19 +28,24 @@ def choose(
     """The host to take: one that already carries most of the wanted versions, then the one that can serve the fewest
     of the waiting *queues*, so that scarce hosts stay free, then natural hostname order (section 3.2)."""
     fitting = list(candidates)
+    if not fitting:
+        return None
     for_any = {queue.labels for queue in queues if queue.host_id is None}
     for_one = {queue.family: queue for queue in queues if queue.host_id is not None}.values()
     # Labs have many hosts of few kinds: each kind is compared with the queues once.
-    uses = {kind: sum(labels <= kind for labels in for_any) for kind in {host.labels for host in fitting}}
-    return min(
-        fitting,
-        key=lambda host: (
-            -len(wanted_versions & host.labels),
-            uses[host.labels] + sum(queue.accepts(host.host_id, host.labels) for queue in for_one),
-            natural_order(host.hostname),
-        ),
-        default=None,
-    )
+    kinds = {
+        kind: (-len(wanted_versions & kind), sum(labels <= kind for labels in for_any))
+        for kind in {host.labels for host in fitting}
+    }
+
+    def rank(host: Candidate) -> tuple[int, int]:
+        versions, uses = kinds[host.labels]
+        return versions, uses + sum(queue.accepts(host.host_id, host.labels) for queue in for_one)
+
+    ranks = [rank(host) for host in fitting] if for_one else [kinds[host.labels] for host in fitting]
+    best = min(ranks)
+    alike = [host for host, its in zip(fitting, ranks, strict=True) if its == best]
+    return min(alike, key=lambda host: natural_order(host.hostname))
 
 
 def servable(free: Sequence[Candidate], queues: Iterable[Queue]) -> set[str]:

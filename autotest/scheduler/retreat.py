@@ -102,4 +102,4 @@ def _parse(entry: HostQueueEntry, lease: Lease | None, now: datetime.datetime, *
     lab = rows.get_or_none(Lab, host.lab_id) if host is not None else None
     job = rows.get(Job, entry.job_id)
     name = lab.name if lab is not None else None
-    return [wakes.parse_due(name, entry.id, f"{entries.short_name(job)}, job {job.id}")]
+    return [wakes.parse_due(name, entry.id, f"{entries.short_name(job.name)}, job {job.id}")]

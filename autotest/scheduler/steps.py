@@ -196,7 +196,7 @@ def _begin_run(
         token=lease.id,
         tokens=tuple(mate.lease.id for mate in group) if len(group) > 1 else (),
         control_file=job.control_file or "",
-        control_name=entries.short_name(job),
+        control_name=entries.short_name(job.name),
         control_type="server" if job.control_type == ControlType.SERVER else "client",
         arguments=tuple(f"{key}={value}" for key, value in test_args.items()),
         args_dict=test_args,
@@ -319,7 +319,7 @@ def _go_on(
     entries.advance(entry.id, EntryStatus.PENDING, EntryStatus.STARTING)
     leases.next_step(lease, Step.RUN_TEST, now + _due(settings), None)
     lab, job = rows.get(Lab, lease.lab_id), rows.get(Job, entry.job_id)
-    return [leases.entry_wake(lab.name, lease.id, Step.RUN_TEST, job, host.hostname)]
+    return [leases.entry_wake(lab.name, lease.id, Step.RUN_TEST, job.id, job.name, host.hostname)]
 
 
 def _repair(

@@ -7,7 +7,7 @@ import datetime
 from autotest.models.afe import SYSTEM_USER, Host, HostQueueEntry, Job
 from autotest.models.database import retried, transaction
 from autotest.models.lab import Lab, Lease
-from autotest.scheduler import entries, hosts, jobs, labels, leases, matching, wakes
+from autotest.scheduler import entries, hosts, jobs, labels, leases, lines, matching, wakes
 from autotest.scheduler.wakes import Wake
 from autotest.settings import Settings
 from autotest.states import EntryStatus
@@ -44,7 +44,7 @@ def servable() -> list[Wake]:
     free = [host for lab in Lab.select() for host in hosts.free(lab.id)]
     queues = labels.busy_queues()
     can_run = matching.servable(free, queues)
-    highest = entries.highest_priorities()
+    highest = lines.highest_priorities()
     idle = [queue.key for queue in queues if queue.key not in highest]
     if idle:
         _mark_idle(idle)
@@ -121,7 +121,7 @@ def _entry_wakes(entry: HostQueueEntry) -> list[Wake]:
     if status is EntryStatus.PARSING:
         host = Host.get_or_none(Host.id == entry.host_id)
         lab = host.lab.name if host is not None and host.lab is not None else None
-        return [wakes.parse_due(lab, entry.id, f"{entries.short_name(entry.job)}, job {entry.job_id}")]
+        return [wakes.parse_due(lab, entry.id, f"{entries.short_name(entry.job.name)}, job {entry.job_id}")]
     if suite and status is EntryStatus.QUEUED:
         return [jobs.suite_wake(entry.job)]
     if suite and status is EntryStatus.RUNNING and (entry.aborted or not entries.children_left(entry.job_id)):

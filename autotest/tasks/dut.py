@@ -15,8 +15,8 @@ from autotest import errors
 from autotest.celery import POKE, app
 from autotest.models import database
 from autotest.models.database import utc_now
-from autotest.scheduler import entries, leases, steps
-from autotest.scheduler.leases import Claim, Found
+from autotest.scheduler import claims, leases, lines, steps
+from autotest.scheduler.claims import Claim, Found
 from autotest.scheduler.steps import Ended, Work
 from autotest.scheduler.wakes import Wake
 from autotest.states import Step
@@ -28,18 +28,26 @@ logger = logging.getLogger(__name__)
 
 @app.task(name="autotest.claim")
 def claim(key: str) -> None:
-    """Give the best entry of the label queue *key* a free host of this lab."""
+    """Give the best entries of the label queue *key* free hosts of this lab: one for each message that is here by the
+    time that it is this one's turn. A message whose entry was served by another one's claim has nothing left to do."""
     worker = lab_worker.current()
+    with worker.claiming:
+        messages = worker.messages.taken(key, claims.AT_ONCE)
+        if not messages:
+            return
+        with database.connection():
+            result = _claim(worker, key, messages)
+    # Messages of entries that still wait go back for whoever has a host.
+    returned = [result.waiting] * (messages - result.served) if result.waiting is not None else []
+    worker.publish([*result.wakes, *returned])
+    worker.claim_settled(key, result, messages)
+
+
+def _claim(worker: lab_worker.LabWorker, key: str, most: int) -> Claim:
+    if worker.is_stopped():
+        return Claim(Found.NO_HOST, waiting=next(iter(lines.wake_of_family(key)), None))
     due_in = datetime.timedelta(seconds=worker.settings.step_due)
-    with worker.claiming, database.connection():
-        stopped = worker.is_stopped()
-        result = Claim(Found.NO_HOST) if stopped else leases.claim(worker.lab, key, utc_now(), due_in)
-        woken = list(result.wakes)
-        if result.found is Found.NO_HOST:
-            # The message was for an entry that still waits: it goes back for whoever has a host.
-            woken += entries.waiting_wake(key)
-    worker.publish(woken)
-    worker.claim_settled(key, result)
+    return claims.claim(worker.lab, key, utc_now(), due_in, most)
 
 
 @app.task(name="autotest.verify")

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
 from celery import bootsteps
 
 from autotest.scheduler import matching, wakes
+from autotest.scheduler.claims import Claim, Found
 from autotest.scheduler.labels import Queue
-from autotest.scheduler.leases import Claim, Found
 from autotest.scheduler.matching import Candidate
 
 _BARREN_S = 1.0
@@ -68,14 +68,17 @@ class Credits:
                 self._aside[family].append(hosts)
             return self._servable()
 
-    def settled(self, family: str, claim: Claim) -> set[str]:
-        """The claim of a message came back."""
+    def settled(self, family: str, claim: Claim, messages: int = 1) -> set[str]:
+        """The claim of so many messages came back."""
         with self._lock:
             aside = self._aside.get(family, [])
-            hosts = aside.pop() if aside else []
+            hosts = [host for _ in range(min(messages, len(aside))) for host in aside.pop()]
             self._claims += 1
             self._taken |= dict.fromkeys(claim.host_ids, self._claims)
             self._free = [each for each in self._free if each.host_id not in claim.host_ids]
+            for others in self._aside.values():
+                # A claim serves also those who go before it, with hosts that were set aside for somebody else.
+                others[:] = [[host for host in some if host.host_id not in claim.host_ids] for some in others]
             if claim.found is Found.NO_ENTRY:
                 self._queues.pop(family, None)
             if claim.found is Found.NO_HOST:
@@ -88,6 +91,27 @@ class Credits:
 
     def _servable(self) -> set[str]:
         return matching.servable(self._free, self._queues.values()) - self._barren.keys()
+
+
+class Messages:
+    """How many messages of each family were received whose claim has not begun. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: Counter[str] = Counter()
+
+    def received(self, family: str) -> None:
+        """A message came."""
+        with self._lock:
+            self._waiting[family] += 1
+
+    def taken(self, family: str, most: int) -> int:
+        """A claim begins, for up to *most* of the messages that wait. Returns for how many: 0 when another claim took
+        them all."""
+        with self._lock:
+            count = min(self._waiting[family], most)
+            self._waiting[family] -= count
+            return count
 
 
 class LabelQueues:

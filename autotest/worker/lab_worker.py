@@ -14,13 +14,13 @@ from autotest.models import database
 from autotest.models.database import utc_now
 from autotest.models.lab import Lab
 from autotest.scheduler import builds, floor, hosts, labels, labs, leases, quotas, reconcile, wakes
-from autotest.scheduler.leases import Claim
+from autotest.scheduler.claims import Claim
 from autotest.scheduler.steps import Ended, Work
 from autotest.scheduler.wakes import Wake
 from autotest.server.launcher import Launcher
 from autotest.settings import Settings
 from autotest.worker import succession
-from autotest.worker.credits import Credits, LabelQueues
+from autotest.worker.credits import Credits, LabelQueues, Messages
 from autotest.worker.lab_config import LabConfig
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ class LabWorker:
         self.settings = settings
         self.queues = LabelQueues()
         self.credits = Credits()
+        self.messages = Messages()
         self.changed = threading.Event()
         self.stopping = threading.Event()
         #: The database lets one claim of a lab go at a time; a step waits for that one only, not for a heap of them.
@@ -128,11 +129,12 @@ class LabWorker:
 
     def message_received(self, key: str) -> None:
         """Called in the consumer's thread for each message of a label queue."""
+        self.messages.received(key)
         self.queues.apply_now(self.credits.received(key))
 
-    def claim_settled(self, key: str, claim: Claim) -> None:
-        """Called when a claim came back from the database."""
-        self._listen(self.credits.settled(key, claim))
+    def claim_settled(self, key: str, claim: Claim, messages: int) -> None:
+        """Called when the claim of so many messages came back from the database."""
+        self._listen(self.credits.settled(key, claim, messages))
         self.changed.set()
 
     def refresh_credits(self) -> None:

@@ -20,9 +20,9 @@ from autotest.models import database
 from autotest.models.afe import HostQueueEntry
 from autotest.models.database import transaction
 from autotest.models.lab import Lab, Lease
-from autotest.scheduler import hosts, jobs, leases
+from autotest.scheduler import claims, hosts, jobs
+from autotest.scheduler.claims import Found
 from autotest.scheduler.jobs import JobSpec
-from autotest.scheduler.leases import Found
 from autotest.states import ControlType
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _claim_until_empty(key: str, said: list[tuple[str, object]], lab_name: str) 
         lab = Lab.get(Lab.name == lab_name)
         while True:
             try:
-                claim = leases.claim(lab, key, database.utc_now(), DUE_IN)
+                claim = claims.claim(lab, key, database.utc_now(), DUE_IN)
             except Exception as problem:
                 said.append(("lost", repr(problem)))
                 return

@@ -22,7 +22,7 @@ from autotest.job_file import StepOutcome
 from autotest.models import database
 from autotest.models.afe import Host, HostQueueEntry, Job, SpecialTask, User
 from autotest.models.lab import Lab, Lease
-from autotest.scheduler import entries, hosts, jobs, leases, reconcile, steps, upkeep
+from autotest.scheduler import claims, entries, hosts, jobs, leases, reconcile, steps, upkeep
 from autotest.scheduler.jobs import JobSpec
 from autotest.scheduler.steps import Ended
 from autotest.settings import Settings
@@ -91,7 +91,7 @@ class Crowd:
         """What a worker does: claim, grant, begin, end."""
         leases.grant_tasks(self.lab, database.utc_now(), DUE_IN)
         for wake in upkeep.servable():
-            leases.claim(self.lab, str(wake.args[0]), database.utc_now(), DUE_IN)
+            claims.claim(self.lab, str(wake.args[0]), database.utc_now(), DUE_IN)
         for lease in leases.open_leases(self.lab.id):
             leases.beat([lease.id])
             work, _ = steps.begin(lease.id, Step(lease.step), self.settings, database.utc_now())
@@ -145,7 +145,7 @@ class Crowd:
             reconcile.aborted(self.lab, database.utc_now())
             leases.grant_tasks(self.lab, database.utc_now(), DUE_IN)
             for wake in upkeep.servable():
-                leases.claim(self.lab, str(wake.args[0]), database.utc_now(), DUE_IN)
+                claims.claim(self.lab, str(wake.args[0]), database.utc_now(), DUE_IN)
             for lease in leases.open_leases(self.lab.id):
                 step = Step(lease.step)
                 steps.begin(lease.id, step, self.settings, database.utc_now())

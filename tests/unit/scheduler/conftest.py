@@ -14,9 +14,9 @@ from autotest.models import database
 from autotest.models.afe import AclGroup, AclGroupHost, AclGroupUser, Host, HostQueueEntry, Job, Label, SpecialTask
 from autotest.models.database import transaction
 from autotest.models.lab import Lab, LabelQueue, Lease
-from autotest.scheduler import entries, hosts, jobs, labels, leases, steps, users
+from autotest.scheduler import claims, entries, hosts, jobs, labels, leases, steps, users
+from autotest.scheduler.claims import Claim
 from autotest.scheduler.jobs import JobSpec
-from autotest.scheduler.leases import Claim
 from autotest.scheduler.steps import Ended, Work
 from autotest.scheduler.wakes import Wake
 from autotest.settings import Settings
@@ -130,7 +130,7 @@ class PaperLab:
 
     def claim(self, entry: HostQueueEntry, lab: Lab | None = None) -> Claim:
         """What a worker of this lab gets that heard of the queue of *entry*."""
-        return leases.claim(lab or self.row, entry.queue_key, self.now, DUE_IN)
+        return claims.claim(lab or self.row, entry.queue_key, self.now, DUE_IN)
 
     def granted(self, entry: HostQueueEntry) -> int:
         """The token of a claim that finds a host."""

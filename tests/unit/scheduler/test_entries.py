@@ -222,16 +222,6 @@ def test_jobs_that_are_each_other_s_parents_are_aborted_once(lab):
     assert sorted(aborted) == [first.id, second.id]
 
 
-def test_waiting_entries_come_in_order_of_service_from_any_number_of_pages(lab):
-    rows = [lab.entry(needs=["x"], priority=priority) for priority in (40, 10, 40, 80, 40, 10, -5)]
-    lab.entry(needs=["y"])
-
-    found = list(entries.waiting(rows[0].queue_key, page=2))
-
-    assert [rows.index(entry) for entry in found] == [3, 0, 2, 4, 1, 5, 6]
-    assert list(entries.waiting("0" * 20)) == []
-
-
 def test_a_metahost_counts_among_the_wanted_labels(lab):
     lab.host("h1", labels=["x", "y"])
 

@@ -7,8 +7,8 @@ import pytest
 from autotest import errors
 from autotest.models.afe import Host, HostQueueEntry, IneligibleHostQueue
 from autotest.models.lab import Lease
-from autotest.scheduler import entries, leases, reconcile, steps
-from autotest.scheduler.leases import Found
+from autotest.scheduler import entries, leases, quotas, reconcile, steps
+from autotest.scheduler.claims import Found
 from autotest.states import EntryStatus, HostStatus, Step
 
 
@@ -62,8 +62,7 @@ def test_a_group_gets_all_its_hosts_in_one_claim(lab, pair):
 
 
 def test_a_group_leases_none_of_its_hosts_while_one_is_missing(lab, pair):
-    other = lab.entry(needs=["x"])
-    lab.granted(other)
+    lab.granted(lab.entry(host=Host.get(Host.hostname == "h1")))
     assert lab.claim(pair[0]).found is Found.NO_HOST
     assert len(lab.open_leases()) == 1
 
@@ -365,22 +364,20 @@ def test_scarce_hosts_are_left_to_those_who_need_them(lab):
     lab.host("h1", labels=["x", "camera"])
     for name in ("h2", "h3"):
         lab.host(name, labels=["x"])
+    group = lab.group(2, needs=["x"])
     lab.entry(needs=["camera"])
-    lab.claim(lab.group(2, needs=["x"])[0])
+    lab.claim(group[0])
     assert held(lab) == ["h2", "h3"]
 
 
 def test_an_entry_that_is_gone_leaves_its_group_without_any_lease(lab, pair, monkeypatch):
-    taking = leases._assign
-    seen = []
+    settled = quotas.settled
 
-    def aborted_meanwhile(*args, **options):
-        seen.append(args)
-        if len(seen) == 2:
-            HostQueueEntry.update(aborted=True).where(HostQueueEntry.id == args[1].id).execute()
-        return taking(*args, **options)
+    def aborted_meanwhile(suites):
+        HostQueueEntry.update(aborted=True).where(HostQueueEntry.id == pair[1].id).execute()
+        return settled(suites)
 
-    monkeypatch.setattr(leases, "_assign", aborted_meanwhile)
+    monkeypatch.setattr(quotas, "settled", aborted_meanwhile)
     assert lab.claim(pair[0]).found is Found.NO_HOST
     assert lab.open_leases() == []
     assert lab.fresh(pair[0]).status == EntryStatus.QUEUED.value

@@ -7,7 +7,7 @@ import pytest
 from autotest import errors
 from autotest.models.lab import Lab, Lease
 from autotest.scheduler import hosts, labs, leases, listing, upkeep
-from autotest.scheduler.leases import Found
+from autotest.scheduler.claims import Found
 from autotest.states import Step, TaskKind
 
 

@@ -22,9 +22,9 @@ from autotest.models import database
 from autotest.models.afe import Host, HostQueueEntry, Job, JobKeyval, SpecialTask
 from autotest.models.database import transaction
 from autotest.models.lab import LabelQueue, Lease
-from autotest.scheduler import entries, hosts, jobs, leases, quotas, reconcile, steps, upkeep
+from autotest.scheduler import claims, entries, hosts, jobs, leases, quotas, reconcile, steps, upkeep
+from autotest.scheduler.claims import Found
 from autotest.scheduler.jobs import JobSpec
-from autotest.scheduler.leases import Found
 from autotest.scheduler.steps import Ended
 from autotest.settings import Settings
 from autotest.states import ControlType, EntryStatus, HostStatus, Step, TaskKind
@@ -162,7 +162,7 @@ class Life(RuleBasedStateMachine):
     def claim(self, pick: int) -> None:
         keys = [row.key for row in LabelQueue.select().order_by(LabelQueue.key)]
         if keys:
-            leases.claim(self.lab, keys[pick % len(keys)], self.now, DUE_IN)
+            claims.claim(self.lab, keys[pick % len(keys)], self.now, DUE_IN)
 
     @rule()
     def grant_tasks(self) -> None:
@@ -190,7 +190,7 @@ class Life(RuleBasedStateMachine):
     def a_round_of_work(self, ways: list[str]) -> None:
         """Every queue is claimed from, and every lease does a step; how they end goes round."""
         for row in LabelQueue.select().where(LabelQueue.busy == True):  # noqa: E712 - an SQL expression
-            leases.claim(self.lab, row.key, self.now, DUE_IN)
+            claims.claim(self.lab, row.key, self.now, DUE_IN)
         for number, lease in enumerate(Lease.select().where(Lease.released_at.is_null())):
             step, way = Step(lease.step), ways[number % len(ways)]
             steps.begin(lease.id, step, self.settings, self.now)
@@ -372,7 +372,7 @@ class Life(RuleBasedStateMachine):
         moved = bool(leases.grant_tasks(self.lab, self.now, DUE_IN))
         self.keeper_looks_for_aborts()
         for wake in upkeep.servable():
-            moved |= leases.claim(self.lab, str(wake.args[0]), self.now, DUE_IN).found is Found.GRANTED
+            moved |= claims.claim(self.lab, str(wake.args[0]), self.now, DUE_IN).found is Found.GRANTED
         for lease in Lease.select().where(Lease.released_at.is_null()):
             step = Step(lease.step)
             steps.begin(lease.id, step, self.settings, self.now)

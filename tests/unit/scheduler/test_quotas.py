@@ -6,7 +6,7 @@ import pytest
 
 from autotest.models.afe import JobKeyval
 from autotest.scheduler import entries, labels, quotas
-from autotest.scheduler.leases import Found
+from autotest.scheduler.claims import Found
 from autotest.scheduler.quotas import Quota
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from autotest.models.afe import Job
-from autotest.scheduler import labels, quotas, turns
-from autotest.scheduler.leases import Found
+from autotest.scheduler import lines, quotas, turns
+from autotest.scheduler.claims import Found
+from autotest.scheduler.turns import Rank
 
 
 def children(lab, suite, count, needs=("x",), **fields):
@@ -53,7 +54,7 @@ def test_hosts_are_kept_for_a_suite_below_its_minimum_from_other_label_sets(lab,
     others = [lab.entry(needs=["y"], priority=80) for _ in range(2)]
     assert lab.claim(others[0]).found is Found.GRANTED
     assert lab.claim(others[1]).host_id == rich.id
-    assert lab.claim(child).found is Found.GRANTED
+    assert lab.fresh(child).active
 
 
 def test_only_as_many_hosts_are_kept_as_the_minimum_and_the_entries_ask_for(lab, two):
@@ -72,15 +73,15 @@ def test_nothing_is_kept_for_an_owner_who_may_not_use_it(lab):
 
 
 def test_a_group_that_waits_long_keeps_hosts_until_it_has_all(lab, two):
-    singles = [lab.entry(needs=["x"], run_verify=False, priority=80) for _ in range(3)]
-    first = lab.running(singles[0])
+    first = lab.running(lab.entry(needs=["x"], run_verify=False))
     group = lab.group(2, needs=["x"])
     assert lab.claim(group[0]).found is Found.NO_HOST
     lab.later(minutes=2)
-    assert lab.claim(singles[1]).found is Found.NO_HOST
+    single = lab.entry(needs=["x"], priority=80)
+    assert lab.claim(single).found is Found.NO_HOST
     lab.end(first)
-    assert lab.claim(singles[1]).found is Found.NO_HOST
-    assert lab.claim(group[0]).found is Found.GRANTED
+    assert lab.claim(single).found is Found.NO_HOST
+    assert [lab.fresh(entry).active for entry in group] == [True, True]
 
 
 def test_a_group_that_has_not_waited_long_keeps_nothing(lab, two):
@@ -119,7 +120,7 @@ def test_a_named_single_goes_before_a_group_that_waits_long(lab, two):
 def test_named_hosts_that_are_all_free_are_kept_for_their_group(lab, two):
     group = lab.group(2, named=two)
     assert lab.claim(lab.entry(needs=["x"], priority=80)).found is Found.NO_HOST
-    assert lab.claim(group[0]).found is Found.GRANTED
+    assert [lab.fresh(entry).active for entry in group] == [True, True]
 
 
 def test_a_named_host_whose_partner_is_busy_serves_others_meanwhile(lab, two):
@@ -128,12 +129,19 @@ def test_a_named_host_whose_partner_is_busy_serves_others_meanwhile(lab, two):
     assert lab.claim(lab.entry(needs=["x"])).host_id == two[1].id
 
 
-def test_who_keeps_a_host_can_be_asked(lab, two):
+def plan_for(lab, entry, most=1):
+    contest = turns.contest(lab.row, entry.queue_key, lines.busy())
+    return turns.plan(lab.row, contest, quotas.of(contest.suites), lab.now, most, 99)
+
+
+def test_a_plan_tells_who_goes_before_and_why_and_writes_nothing(lab, two):
     group = lab.group(2, named=two)
     single = lab.entry(needs=["x"])
-    queue = labels.queue_named(single.queue_key)
-    kept = turns.kept(lab.row, queue, labels.busy_queues(), quotas.of([]), lab.now)
-    assert {host_id: each.job_id for host_id, each in kept.items()} == {host.id: group[0].job_id for host in two}
+    (turn,), waiting = plan_for(lab, single)
+    assert (turn.entry.job_id, turn.rank) == (group[0].job_id, Rank.NAMES_ITS_HOST)
+    assert {host.host_id for host in turn.hosts} == {host.id for host in two}
+    assert waiting[1].id == single.id
+    assert lab.open_leases() == []
 
 
 def test_a_claim_for_another_label_set_does_not_care_for_groups_that_need_other_hosts(lab, two):
@@ -150,4 +158,12 @@ def test_hosts_are_kept_also_from_who_competes_by_way_of_others(lab):
     children(lab, lab.suite(suite_min_duts=1), 1, needs=["y"], priority=80)
     (of_b,) = children(lab, lab.suite(suite_min_duts=1), 1, needs=["x"], priority=10)
     assert lab.claim(lab.entry(needs=["z"])).found is Found.NO_HOST
-    assert lab.claim(of_b).host_id == first.id
+    assert lab.fresh(of_b).host_id == first.id
+
+
+def test_a_line_that_only_wants_other_hosts_takes_no_part(lab, two):
+    lab.host("h3", labels=["y"])
+    lab.entry(needs=["y"], priority=80)
+    contest = turns.contest(lab.row, lab.entry(needs=["x"]).queue_key, lines.busy())
+    assert [line.queue.labels for line in contest.lines] == [{"x"}]
+    assert {host.host_id for host in contest.free} == {host.id for host in two}

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotest.scheduler import labels
+from autotest.scheduler.claims import Claim, Found
 from autotest.scheduler.labels import Queue
-from autotest.scheduler.leases import Claim, Found
 from autotest.scheduler.matching import Candidate
-from autotest.worker.credits import Credits, LabelQueues
+from autotest.worker.credits import Credits, LabelQueues, Messages
 
 PI, BLUE = labels.queue_of(["board:pi4"]), labels.queue_of(["board:pi4", "bluetooth"])
 PLAIN_HOST = Candidate(1, "rack1-host1", frozenset({"board:pi4"}))
@@ -211,3 +211,32 @@ def test_a_consumer_that_lost_its_broker_drops_the_queues_that_are_no_longer_wan
     queues.attach(again)
     waiting[-1]()
     assert sorted(again.calls) == [("add", "label.new"), ("cancel", "label.old")]
+
+
+def test_a_claim_for_several_messages_gives_back_what_each_set_aside():
+    spare = Candidate(3, "rack1-host3", frozenset({"board:pi4"}))
+    credits = Credits()
+    credits.refresh([PLAIN_HOST, BLUE_HOST, spare], [PI], credits.now())
+    for _ in range(3):
+        credits.received(PI.key)
+    assert credits.settled(PI.key, granted(BLUE_HOST), messages=2) == {PI.key}
+    assert credits.settled(PI.key, granted(PLAIN_HOST)) == {PI.key}
+    assert credits.received(PI.key) == set()
+
+
+def test_a_host_that_a_claim_gave_to_somebody_else_does_not_come_back_with_the_message_it_was_set_aside_for():
+    credits = Credits()
+    credits.refresh([PLAIN_HOST, BLUE_HOST], [PI, BLUE], credits.now())
+    credits.received(BLUE.key)
+    credits.received(PI.key)
+    served_both = Claim(Found.GRANTED, 1, 7, (PLAIN_HOST.host_id, BLUE_HOST.host_id))
+    assert credits.settled(PI.key, served_both) == set()
+    assert credits.settled(BLUE.key, Claim(Found.NO_ENTRY)) == set()
+
+
+def test_one_claim_takes_all_messages_of_a_family_up_to_its_most():
+    messages = Messages()
+    for key in (PI.key, PI.key, PI.key, BLUE.key):
+        messages.received(key)
+    assert [messages.taken(PI.key, 2), messages.taken(PI.key, 2), messages.taken(PI.key, 2)] == [2, 1, 0]
+    assert messages.taken(BLUE.key, 2) == 1
