@@ -6,6 +6,7 @@ that a broker that came back empty needs no bindings, and steps of one broker qu
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
@@ -132,17 +133,14 @@ def needed(wakes: Iterable[Wake], celery: Celery | None = None) -> list[Wake]:
 def depths(queues: Iterable[str], celery: Celery | None = None) -> dict[str, int]:
     """How many messages wait in each broker queue. Raises BrokerUnreachable."""
     names = list(queues)
-    client = broker_client(celery)
     try:
-        with client.pipeline(transaction=False) as pipe:
+        with _kept_client(str((celery or app).conf.broker_url)).pipeline(transaction=False) as pipe:
             for name in names:
                 for step in range(PRIORITY_STEPS):
                     pipe.llen(f"{name}{_SEPARATOR}{step}" if step else name)
             lengths = pipe.execute()
     except redis.exceptions.RedisError as problem:
         raise errors.BrokerUnreachable(f"the broker does not answer: {problem}") from problem
-    finally:
-        client.close()
     return {
         name: sum(lengths[index * PRIORITY_STEPS : (index + 1) * PRIORITY_STEPS]) for index, name in enumerate(names)
     }
@@ -150,10 +148,17 @@ def depths(queues: Iterable[str], celery: Celery | None = None) -> dict[str, int
 
 def broker_client(celery: Celery | None = None) -> redis.Redis:
     """A plain client of the broker; the caller closes it."""
-    url = str((celery or app).conf.broker_url)
+    return _client(str((celery or app).conf.broker_url))
+
+
+def _client(url: str) -> redis.Redis:
     if url.startswith("redis+socket://"):
         url = url.replace("redis+socket://", "unix://", 1)
     return redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=5)
+
+
+#: For what is asked many times a second.
+_kept_client = functools.lru_cache(maxsize=4)(_client)
 
 
 def _send(sender: Celery, producer: object, wake: Wake) -> None:

@@ -1,8 +1,9 @@
-"""Rows by key: read, hold and change one row with a statement that is built once for each model and shape."""
+"""Rows by key: read, hold and change one, or read those that belong together, with statements that are built once."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from autotest.models.database import BaseModel, is_sqlite
@@ -27,6 +28,33 @@ def get_or_none(model: Any, key: int | None) -> Any:
 def held(model: Any, key: int | None) -> Any:
     """Like get_or_none, as the row is now; nobody else changes it until the caller's transaction ends."""
     return None if key is None else _made(model, _reading(model, not is_sqlite()).row(key))
+
+
+class Joined:
+    """One row of each of several models in one statement::
+
+        _OF_ENTRY = Joined((Entry, Job), lambda columns, key: Entry.select(*columns).join(Job).where(Entry.id == key))
+        entry, job = _OF_ENTRY.row(12)
+
+    *build* gets the columns to select, and a placeholder for each argument.
+    """
+
+    def __init__(self, models: tuple[type[BaseModel], ...], build: Callable[..., Any]):
+        self._models = models
+        columns = [field for model in models for field in model._meta.sorted_fields]
+        self._query = Prepared(lambda *arguments: build(columns, *arguments))
+
+    def row(self, *arguments: Any) -> tuple[Any, ...] | None:
+        """The first row: a row of each model, None for one that an outer join did not find; None when there is none."""
+        values = self._query.row(*arguments)
+        if values is None:
+            return None
+        found = []
+        for model in self._models:
+            width = len(model._meta.sorted_fields)
+            own, values = values[:width], values[width:]
+            found.append(None if all(value is None for value in own) else _made(model, own))
+        return tuple(found)
 
 
 def change(model: Any, values: dict[str, Any], **where: Any) -> int:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from peewee import Case, fn
+from peewee import Case, Value, fn
 
 from autotest import errors
 from autotest.host_info import HostInfo
@@ -113,21 +113,28 @@ def named(hostname: str) -> Host:
 
 def info(host: Host) -> HostInfo:
     """The host on paper, for the lab side."""
-    platform = _PLATFORM.row(host.id)
+    found = _INFO.rows(host.id)
     return HostInfo(
         hostname=host.hostname,
-        labels=labels.of_hosts([host.id]).get(host.id, frozenset()),
-        attributes=dict(_ATTRIBUTES.rows(host.id)),
-        platform=platform[0] if platform else None,
+        labels=frozenset(name for what, name, _ in found if what != _ATTRIBUTE),
+        attributes={name: value for what, name, value in found if what == _ATTRIBUTE},
+        platform=next((name for what, name, _ in found if what == _PLATFORM), None),
         protection=host.protection,
     )
 
 
-_ATTRIBUTES = Prepared(
-    lambda host: HostAttribute.select(HostAttribute.attribute, HostAttribute.value).where(HostAttribute.host == host)
-)
-_PLATFORM = Prepared(
-    lambda host: Label.select(Label.name).join(HostLabel).where(HostLabel.host == host, Label.platform == True)  # noqa: E712
+_LABEL, _PLATFORM, _ATTRIBUTE = range(3)
+_INFO = Prepared(
+    lambda host: (
+        Label.select(Case(None, [(Label.platform == True, _PLATFORM)], _LABEL), Label.name, Value(""))  # noqa: E712
+        .join(HostLabel)
+        .where(HostLabel.host == host, Label.invalid == False)  # noqa: E712 - an SQL expression
+        .union_all(
+            HostAttribute.select(Value(_ATTRIBUTE), HostAttribute.attribute, HostAttribute.value).where(
+                HostAttribute.host == host
+            )
+        )
+    )
 )
 
 

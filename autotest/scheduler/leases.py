@@ -60,12 +60,13 @@ def grant(
     return Lease(id=token, step=step.value, due_at=due_at, **fields)
 
 
-def release(lease: Lease, reason: str, now: datetime.datetime) -> bool:
-    """Close a lease. False: it was closed before, so the caller must change nothing. Runs inside a transaction."""
+def release(lease: Lease, reason: str, now: datetime.datetime, **of_host: str) -> bool:
+    """Close a lease, and set these columns of its host. False: it was closed before, so the caller must change nothing.
+    Runs inside a transaction."""
     closing = {"released_at": now, "release_reason": reason[: Lease.release_reason.max_length]}
     closed = rows.change(Lease, closing, id=lease.id, released_at=None)
     if closed:
-        rows.change(Host, {"leased": False}, id=lease.host_id)
+        rows.change(Host, {"leased": False, **of_host}, id=lease.host_id)
     return bool(closed)
 
 
@@ -95,12 +96,6 @@ def is_at_work(lease: Any) -> bool:
 def open_leases(lab_id: int) -> list[Lease]:
     """The open leases of a lab."""
     return list(Lease.select().where(Lease.lab == lab_id, Lease.released_at.is_null()))
-
-
-def granted_to(token: int, lab: Lab) -> bool:
-    """Whether this very incarnation of the lab holds the lease: its successor listens to the same queue."""
-    lease = rows.get_or_none(Lease, token)
-    return lease is not None and (lease.lab_id, lease.incarnation) == (lab.id, lab.incarnation)
 
 
 def step_wake(lease: Lease, lab_name: str) -> Wake:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 
+from autotest.models import rows
 from autotest.models.afe import SYSTEM_USER, Host, HostQueueEntry, SpecialTask
 from autotest.models.database import held, retried, transaction
 from autotest.models.lab import Lab, Lease
@@ -64,7 +65,8 @@ def _take_back(
     leases.release(lease, reason, now)
     runs = entry is not None and entry.status == EntryStatus.RUNNING.value
     began = runs or leases.is_at_work(lease)
-    task = retreat.end_task(lease, success=False, now=now, aborted=True)
+    retreat.end_task(lease, success=False, now=now, aborted=True)
+    task = rows.get_or_none(SpecialTask, lease.task_id)
     host = Host.get_by_id(lease.host_id)
     Host.update(status=HostStatus.READY.value).where(Host.id == host.id).execute()
     woken: list[Wake] = []

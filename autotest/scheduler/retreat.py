@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import datetime
 
+from peewee import JOIN
+
 from autotest.models import rows
 from autotest.models.afe import SYSTEM_USER, Host, HostQueueEntry, Job, SpecialTask
 from autotest.models.lab import Lab, Lease
+from autotest.models.rows import Joined
 from autotest.scheduler import entries, groups, hosts, leases, wakes
 from autotest.scheduler.wakes import Wake
 from autotest.states import EntryStatus, HostStatus
@@ -71,35 +74,35 @@ def part(entry: HostQueueEntry | None, reason: str, now: datetime.datetime) -> l
 
 def free_host(lease: Lease, host: Host, reason: str, now: datetime.datetime) -> list[Wake]:
     """Close the lease: the host is ready for whoever waits for it."""
-    if not leases.release(lease, reason, now):
+    if not leases.release(lease, reason, now, status=HostStatus.READY.value, status_reason=""):
         return []
-    rows.change(Host, {"status": HostStatus.READY.value, "status_reason": ""}, id=host.id)
     return hosts.freed([host.id])
 
 
-def end_task(lease: Lease, success: bool, now: datetime.datetime, aborted: bool = False) -> SpecialTask | None:
+def end_task(lease: Lease, success: bool, now: datetime.datetime, aborted: bool = False) -> None:
     """Complete the SpecialTask that the lease's step carries out, if any."""
     if lease.task_id is None:
-        return None
+        return
     ending = {"is_active": False, "is_complete": True, "success": success, "is_aborted": aborted, "time_finished": now}
     rows.change(SpecialTask, ending, id=lease.task_id)
-    return rows.get(SpecialTask, lease.task_id)
 
 
 def _parse(entry: HostQueueEntry, lease: Lease | None, now: datetime.datetime, **columns: object) -> list[Wake]:
     """*lease* is the one whose results folder counts: only a run_test writes one."""
-    host = rows.get_or_none(Host, entry.host_id)
+    host, lab = _HOST_AND_LAB.row(entry.host_id) or (None, None)
     ran = EntryStatus(entry.status) is EntryStatus.RUNNING
     if host is not None and not (ran and groups.is_grouped(entry)):
         columns |= {"execution_subdir": host.hostname, "token": None}
     if ran:
-        if not entries.advance(entry.id, EntryStatus.RUNNING, EntryStatus.GATHERING):
-            return []
         columns |= {"token": lease.id if lease is not None else None}
-        entry = rows.get(HostQueueEntry, entry.id)
     if not entries.to_parsing(entry, now, **columns):
         return []
-    lab = rows.get_or_none(Lab, host.lab_id) if host is not None else None
-    job = rows.get(Job, entry.job_id)
-    name = lab.name if lab is not None else None
-    return [wakes.parse_due(name, entry.id, f"{entries.short_name(job.name)}, job {job.id}")]
+    return [
+        wakes.parse_due(lab.name if lab is not None else None, entry.id, entries.shown(entry.job.name, entry.job_id))
+    ]
+
+
+_HOST_AND_LAB = Joined(
+    (Host, Lab),
+    lambda columns, host: Host.select(*columns).join(Lab, JOIN.LEFT_OUTER).where(Host.id == host),
+)

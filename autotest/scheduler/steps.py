@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from peewee import JOIN
+
 from autotest import states
 from autotest.host_info import HostInfo
 from autotest.job_file import JobFile, StepOutcome
@@ -20,6 +22,7 @@ from autotest.models.afe import SYSTEM_USER, Host, HostQueueEntry, Job, JobKeyva
 from autotest.models.database import retried, transaction
 from autotest.models.lab import Lab, Lease
 from autotest.models.prepared import Prepared
+from autotest.models.rows import Joined
 from autotest.scheduler import builds, entries, groups, hosts, labels, leases, retreat, suite_request
 from autotest.scheduler.groups import Member
 from autotest.scheduler.wakes import Wake
@@ -69,24 +72,38 @@ class Ended(NamedTuple):
         return self.outcome.reason if self.outcome is not None else ""
 
 
+class _Scene(NamedTuple):
+    """What a step is about; *task*, who *asked* for it, *entry* and *job* where there are such."""
+
+    lease: Lease
+    host: Host
+    lab: Lab
+    task: SpecialTask | None
+    asked: User | None
+    entry: HostQueueEntry | None
+    job: Job | None
+
+
 @retried
-def begin(token: int, step: Step, settings: Settings, now: datetime.datetime) -> tuple[Work | None, list[Wake]]:
-    """Begin the step that the lease waits for. No Work: the lease is gone, or somebody began before, or an abort came.
+def begin(
+    lab: Lab, token: int, step: Step, settings: Settings, now: datetime.datetime
+) -> tuple[Work | None, list[Wake]]:
+    """Begin the step that the lease of this incarnation of *lab* waits for. No Work: the lease is gone or a newer
+    worker's, or somebody began before, or an abort came.
 
     Raises nothing for a stale token; the wakes are what an abort made ready.
     """
     with transaction():
-        lease = rows.get_or_none(Lease, token)
-        if lease is None or not _take(lease, step):
+        # Compare and set: of all deliveries of the message, one begins the step.
+        if not _BEGIN.changed(token, step.value, lab.id, lab.incarnation):
             return None, []
-        host = rows.get(Host, lease.host_id)
-        entry = rows.held(HostQueueEntry, lease.entry_id)
-        if entry is not None and entry.aborted:
-            return None, _give_up(lease, entry, host, now)
-        info = hosts.info(host)
+        scene = _scene(token)
+        if scene.entry is not None and scene.entry.aborted:
+            return None, _give_up(scene.lease, scene.entry, scene.host, now)
+        info = hosts.info(scene.host)
         if step is Step.RUN_TEST:
-            return _begin_run(lease, entry, host, info, settings, now), []
-        return _begin_task(lease, entry, host, info, settings, now), []
+            return _begin_run(scene, info, settings, now), []
+        return _begin_task(scene, info, settings, now), []
 
 
 @retried
@@ -95,14 +112,12 @@ def end(token: int, step: Step, ended: Ended, settings: Settings, now: datetime.
     with transaction():
         if step is Step.HOLD or not _hold(token, step):
             return []
-        lease = rows.get(Lease, token)
-        host = rows.get(Host, lease.host_id)
-        entry = rows.held(HostQueueEntry, lease.entry_id)
+        scene = _scene(token)
         if step is Step.RUN_TEST:
-            return _end_run(lease, entry, host, ended, settings, now)
+            return _end_run(scene, ended, settings, now)
         if step is Step.REPAIR:
-            return _end_repair(lease, host, ended, settings, now)
-        return _end_pre_job(lease, entry, host, ended, settings, now)
+            return _end_repair(scene, ended, settings, now)
+        return _end_pre_job(scene, ended, settings, now)
 
 
 @retried
@@ -113,20 +128,39 @@ def give_up(token: int, step: Step, now: datetime.datetime) -> list[Wake]:
         entry = rows.held(HostQueueEntry, lease.entry_id) if lease is not None else None
         if entry is None or not entry.aborted or entry.status == EntryStatus.RUNNING.value:
             return []
-        if not (_hold(token, step) if step is Step.HOLD else _take(lease, step)):
+        if not (_hold(token, step) if step is Step.HOLD else _TAKE.changed(token, step.value)):
             return []
         return _give_up(lease, entry, rows.get(Host, lease.host_id), now)
+
+
+def _scene(token: int) -> _Scene:
+    """What the step of this lease is about. The entry stays as it is until the caller's transaction ends."""
+    lease, host, lab, task, asked, job = _SCENE.row(token) or ()
+    entry = rows.held(HostQueueEntry, lease.entry_id)
+    if entry is not None:
+        entry.job = job
+    return _Scene(lease, host, lab, task, asked, entry, job)
+
+
+_SCENE = Joined(
+    (Lease, Host, Lab, SpecialTask, User, Job),
+    lambda columns, token: (
+        Lease.select(*columns)
+        .join(Host, on=(Lease.host == Host.id))
+        .join(Lab, on=(Lease.lab == Lab.id))
+        .join(SpecialTask, JOIN.LEFT_OUTER, on=(Lease.task == SpecialTask.id))
+        .join(User, JOIN.LEFT_OUTER, on=(SpecialTask.requested_by == User.id))
+        .join(HostQueueEntry, JOIN.LEFT_OUTER, on=(Lease.entry == HostQueueEntry.id))
+        .join(Job, JOIN.LEFT_OUTER, on=(HostQueueEntry.job == Job.id))
+        .where(Lease.id == token)
+    ),
+)
 
 
 def _give_up(lease: Lease, entry: HostQueueEntry, host: Host, now: datetime.datetime) -> list[Wake]:
     retreat.end_task(lease, success=False, now=now, aborted=True)
     woken = retreat.abort(entry, None, now) + retreat.free_host(lease, host, "aborted", now)
     return woken + retreat.part(entry, "aborted", now)
-
-
-def _take(lease: Lease, step: Step) -> bool:
-    """Compare and set: of all deliveries of the message, one begins the step."""
-    return bool(_TAKE.changed(lease.id, step.value))
 
 
 def _hold(token: int, step: Step) -> bool:
@@ -138,55 +172,58 @@ def _open(token: Any, step: Any) -> Any:
     return (Lease.id == token) & (Lease.step == step) & Lease.released_at.is_null()
 
 
-_TAKE = Prepared(
-    lambda token, step: Lease.update(due_at=None, beat=Lease.beat + 1).where(
-        _open(token, step), Lease.due_at.is_null(False)
-    )
+def _taken(token: Any, step: Any) -> Any:
+    return Lease.update(due_at=None, beat=Lease.beat + 1).where(_open(token, step), Lease.due_at.is_null(False))
+
+
+_BEGIN = Prepared(
+    lambda token, step, lab, incarnation: _taken(token, step).where(Lease.lab == lab, Lease.incarnation == incarnation)
 )
+_TAKE = Prepared(_taken)
 _HOLD = Prepared(
     lambda token, step: Lease.update(beat=Lease.beat + 1).where(_open(token, step), Lease.due_at.is_null())
 )
 
 
-def _begin_task(
-    lease: Lease, entry: HostQueueEntry | None, host: Host, info: HostInfo, settings: Settings, now: datetime.datetime
-) -> Work:
-    task = rows.get(SpecialTask, lease.task_id)
+def _begin_task(scene: _Scene, info: HostInfo, settings: Settings, now: datetime.datetime) -> Work:
+    lease, host, entry, task = scene.lease, scene.host, scene.entry, scene.task
+    assert task is not None
+    assert scene.asked is not None
     kind = TaskKind(task.task)
     rows.change(SpecialTask, {"is_active": True, "time_started": now}, id=task.id)
     rows.change(Host, {"status": states.HOST_STATUS_OF[kind].value}, id=host.id)
     if entry is not None:
         entries.advance(entry.id, EntryStatus(entry.status), states.ENTRY_STATUS_OF[kind])
+    job_labels = entries.wanted(entry) if entry is not None else set()
     if kind is TaskKind.PROVISION and entry is not None:
         # What the provisioner is about to overwrite is not on the host any more, however this ends.
-        _replace_versions(host, labels.versions(entries.wanted(entry)), frozenset())
+        _replace_versions(host, labels.versions(job_labels), frozenset())
     limit = {
         TaskKind.VERIFY: settings.verify_limit,
         TaskKind.REPAIR: settings.repair_limit,
         TaskKind.PROVISION: settings.provision_limit,
     }[kind]
-    job_labels = sorted(entries.wanted(entry)) if entry is not None else ()
     job_file = JobFile(
         step=Step(lease.step),
         hosts=(info,),
         token=lease.id,
-        job_labels=tuple(job_labels),
+        job_labels=tuple(sorted(job_labels)),
         name=f"{kind.value} {host.hostname}",
-        user=rows.get(User, task.requested_by_id).login,
+        user=scene.asked.login,
         deadline_s=limit,
     )
     folder = Path("hosts", host.hostname, f"{task.id}-{kind.value.lower()}")
     return Work(lease.id, Step(lease.step), folder, job_file, {"job_queued": int(task.time_requested.timestamp())})
 
 
-def _begin_run(
-    lease: Lease, entry: HostQueueEntry, host: Host, info: HostInfo, settings: Settings, now: datetime.datetime
-) -> Work:
+def _begin_run(scene: _Scene, info: HostInfo, settings: Settings, now: datetime.datetime) -> Work:
+    lease, host, entry, job = scene.lease, scene.host, scene.entry, scene.job
+    assert entry is not None
+    assert job is not None
     group = _group(lease, entry, host)
     for mate in group:
         entries.advance(mate.entry.id, EntryStatus.STARTING, EntryStatus.RUNNING, started_on=now)
         rows.change(Host, {"status": HostStatus.RUNNING.value, "dirty": True}, id=mate.host.id)
-    job = rows.get(Job, entry.job_id)
     keyvals = dict(_KEYVALS.rows(job.id))
     test_args = suite_request.test_args(job)
     build = _build(keyvals)
@@ -246,9 +283,9 @@ def run_folder(job: Job, token: int) -> Path:
     return Path(job.tag, ".runs", str(token))
 
 
-def _end_run(
-    lease: Lease, entry: HostQueueEntry, host: Host, ended: Ended, settings: Settings, now: datetime.datetime
-) -> list[Wake]:
+def _end_run(scene: _Scene, ended: Ended, settings: Settings, now: datetime.datetime) -> list[Wake]:
+    lease, host, entry = scene.lease, scene.host, scene.entry
+    assert entry is not None
     group = _group(lease, entry, host)
     reason = ended.reason(groups.names(mate.host.hostname for mate in group))
     woken: list[Wake] = []
@@ -275,16 +312,10 @@ def _leave_run(
     return retreat.run_ended(entry, lease, ended.ok, reason, now)
 
 
-def _end_pre_job(
-    lease: Lease,
-    entry: HostQueueEntry | None,
-    host: Host,
-    ended: Ended,
-    settings: Settings,
-    now: datetime.datetime,
-) -> list[Wake]:
+def _end_pre_job(scene: _Scene, ended: Ended, settings: Settings, now: datetime.datetime) -> list[Wake]:
+    lease, host, entry = scene.lease, scene.host, scene.entry
     aborted = entry is not None and entry.aborted
-    task = retreat.end_task(lease, ended.ok, now, aborted or ended.vanished)
+    retreat.end_task(lease, ended.ok, now, aborted or ended.vanished)
     if ended.ok and lease.step == Step.PROVISION.value and ended.outcome is not None:
         _note_versions(host, ended.outcome.found_labels)
     if entry is not None and entry.aborted:
@@ -294,22 +325,21 @@ def _end_pre_job(
         return woken + retreat.part(entry, "aborted", now)
     # Section 2.6: a host that asks not to be verified takes the job whatever the task says.
     if ended.ok or (host.protection == Protection.DO_NOT_VERIFY and not ended.vanished):
-        return _go_on(lease, entry, host, settings, now)
+        return _go_on(scene, settings, now)
     reason = ended.reason(host.hostname)
     if ended.vanished and entry is not None:
         woken = retreat.requeue_or_fail(entry, lease, reason, settings.max_requeues, now)
         if lease.step == Step.PROVISION.value:
             hosts.queue_verify(host)
         return woken + retreat.free_host(lease, host, reason, now) + retreat.part(entry, reason, now)
-    if ended.vanished and hosts.queue_again(task, settings.max_requeues):
+    if ended.vanished and hosts.queue_again(scene.task, settings.max_requeues):
         return retreat.free_host(lease, host, reason, now)
-    return _repair(lease, entry, host, reason, settings, now) + retreat.part(entry, reason, now)
+    return _repair(scene, reason, settings, now) + retreat.part(entry, reason, now)
 
 
-def _go_on(
-    lease: Lease, entry: HostQueueEntry | None, host: Host, settings: Settings, now: datetime.datetime
-) -> list[Wake]:
-    if entry is None:
+def _go_on(scene: _Scene, settings: Settings, now: datetime.datetime) -> list[Wake]:
+    lease, host, entry, job = scene.lease, scene.host, scene.entry, scene.job
+    if entry is None or job is None:
         return retreat.free_host(lease, host, "done", now)
     entries.advance(entry.id, EntryStatus(entry.status), EntryStatus.PENDING)
     rows.change(Host, {"status": HostStatus.PENDING.value}, id=host.id)
@@ -318,19 +348,12 @@ def _go_on(
         return groups.start(entry, now + _due(settings), now)
     entries.advance(entry.id, EntryStatus.PENDING, EntryStatus.STARTING)
     leases.next_step(lease, Step.RUN_TEST, now + _due(settings), None)
-    lab, job = rows.get(Lab, lease.lab_id), rows.get(Job, entry.job_id)
-    return [leases.entry_wake(lab.name, lease.id, Step.RUN_TEST, job.id, job.name, host.hostname)]
+    return [leases.entry_wake(scene.lab.name, lease.id, Step.RUN_TEST, job.id, job.name, host.hostname)]
 
 
-def _repair(
-    lease: Lease,
-    entry: HostQueueEntry | None,
-    host: Host,
-    reason: str,
-    settings: Settings,
-    now: datetime.datetime,
-) -> list[Wake]:
+def _repair(scene: _Scene, reason: str, settings: Settings, now: datetime.datetime) -> list[Wake]:
     """A pre-job task failed: the entry is requeued or failed, and the host repaired (section 2.6)."""
+    lease, host, entry = scene.lease, scene.host, scene.entry
     woken: list[Wake] = []
     if entry is not None:
         made = SpecialTask.select().where(
@@ -348,11 +371,11 @@ def _repair(
         host=host.id,
         task=TaskKind.REPAIR.value,
         queue_entry=entry.id if entry is not None else None,
-        requested_by=SpecialTask.get_by_id(lease.task_id).requested_by,
+        requested_by=scene.asked,
     )
     Lease.update(entry=None).where(Lease.id == lease.id).execute()
     leases.next_step(lease, Step.REPAIR, now + _due(settings), task.id)
-    return [*woken, leases.step_wake(Lease.get_by_id(lease.id), host.lab.name)]
+    return [*woken, leases.step_wake(Lease.get_by_id(lease.id), scene.lab.name)]
 
 
 def _repairs(entry: HostQueueEntry, host: Host) -> int:
@@ -369,8 +392,9 @@ def _repairs(entry: HostQueueEntry, host: Host) -> int:
     )
 
 
-def _end_repair(lease: Lease, host: Host, ended: Ended, settings: Settings, now: datetime.datetime) -> list[Wake]:
-    task = retreat.end_task(lease, ended.ok, now, ended.vanished)
+def _end_repair(scene: _Scene, ended: Ended, settings: Settings, now: datetime.datetime) -> list[Wake]:
+    lease, host, task = scene.lease, scene.host, scene.task
+    retreat.end_task(lease, ended.ok, now, ended.vanished)
     if ended.ok:
         return retreat.free_host(lease, host, "repaired", now)
     if ended.vanished and hosts.queue_again(task, settings.max_requeues):

@@ -15,7 +15,7 @@ from autotest import errors
 from autotest.celery import POKE, app
 from autotest.models import database
 from autotest.models.database import utc_now
-from autotest.scheduler import claims, leases, lines, steps
+from autotest.scheduler import claims, lines, steps
 from autotest.scheduler.claims import Claim, Found
 from autotest.scheduler.steps import Ended, Work
 from autotest.scheduler.wakes import Wake
@@ -97,10 +97,7 @@ def _drop_credit(request: Any, **_: Any) -> None:
 def _step(token: int, step: Step) -> None:
     worker = lab_worker.current()
     with database.connection():
-        if not leases.granted_to(token, worker.lab):
-            # A newer worker serves the lab, and this one is about to hear of it. The step is sent again when overdue.
-            return
-        work, woken = steps.begin(token, step, worker.settings, utc_now())
+        work, woken = steps.begin(worker.lab, token, step, worker.settings, utc_now())
     worker.publish(woken)
     if work is None:
         return

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from autotest.client import exit_file, keyval
 from autotest.client.exit_file import ExitFile
-from autotest.models import rows
-from autotest.models.afe import AbortedEntry, HostQueueEntry
+from autotest.models.afe import AbortedEntry, HostQueueEntry, User
 from autotest.models.lab import Lease
+from autotest.models.rows import Joined
 from autotest.scheduler import hosts, steps
 from autotest.scheduler.steps import Work
 
@@ -35,10 +35,10 @@ def close(results_dir: Path, work: Work, now: datetime.datetime) -> None:
     """Note the end of the step, and who aborted it, in the folder's keyval."""
     folder = results_dir / work.folder
     pairs: dict[str, object] = {"job_finished": int(now.timestamp())}
-    lease = rows.get_or_none(Lease, work.token)
-    aborted = rows.get_or_none(AbortedEntry, lease.entry_id) if lease is not None else None
-    if aborted is not None:
-        pairs["aborted_by"] = aborted.aborted_by.login
+    found = _ABORTED.row(work.token)
+    if found is not None:
+        aborted, by = found
+        pairs["aborted_by"] = by.login
         pairs["aborted_on"] = int(aborted.aborted_on.timestamp())
     if folder.is_dir():
         keyval.append(str(folder), pairs)
@@ -93,6 +93,18 @@ def _explain(place: Path, entry: HostQueueEntry) -> None:
     line = f"INFO\t----\t----\ttimestamp={when}\tjob_abort_reason={reason}\t{reason}\n"
     (place / "status.log").write_text(line, encoding="utf-8")
     (place / exit_file.NAME).write_text(ExitFile(os.getpid(), 256, 0).render(), encoding="ascii")
+
+
+#: Who aborted the entry of a lease, and when.
+_ABORTED = Joined(
+    (AbortedEntry, User),
+    lambda columns, token: (
+        AbortedEntry.select(*columns)
+        .join(User, on=(AbortedEntry.aborted_by == User.id))
+        .join(Lease, on=(Lease.entry == AbortedEntry.queue_entry))
+        .where(Lease.id == token)
+    ),
+)
 
 
 def _one_line(value: object) -> str:

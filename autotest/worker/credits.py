@@ -1,6 +1,7 @@
 """Credits: which label queues this lab may listen to, and the Celery step that opens and closes them.
 
-A queue is open exactly while free hosts of the lab could serve it. A credit drops in the consumer thread when a
+A queue is open exactly while free hosts of the lab could serve it; for a while also when nothing waits there, so that
+its next entry need not be heard of first. A credit drops in the consumer thread when a
 message is received, before the next poll; the claim in the database then decides, and the keeper's next look at the
 database puts everything right. Where the claim said that nobody may have the hosts (they are kept for somebody else, a
 suite has all it may have), the queue stays shut until a host becomes free, and for a second at least.
@@ -11,7 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from celery import bootsteps
@@ -22,6 +23,9 @@ from autotest.scheduler.labels import Queue
 from autotest.scheduler.matching import Candidate
 
 _BARREN_S = 1.0
+#: A queue that nothing waited in for so long is not listened to any more; nor are more such queues than so many.
+_REMEMBERED_S = 600.0
+_MOST_REMEMBERED = 64
 
 
 class Credits:
@@ -32,6 +36,8 @@ class Credits:
         self._clock = clock
         self._free: list[Candidate] = []
         self._queues: dict[str, Queue] = {}
+        #: When something waited in them last, the latest one at the end.
+        self._busy_at: dict[str, float] = {}
         #: Families whose claim found no host although one was free, until when, and what was free then.
         self._barren: dict[str, tuple[float, frozenset[int]]] = {}
         #: Hosts set aside for messages whose claim has not come back, by family.
@@ -45,15 +51,18 @@ class Credits:
         with self._lock:
             return self._claims
 
-    def refresh(self, free: list[Candidate], queues: list[Queue], looked: int) -> set[str]:
-        """Take over what the database said at the moment *looked*. Returns the families of the queues to listen to."""
+    def refresh(
+        self, free: list[Candidate], queues: list[Queue], looked: int, full: Collection[str] = frozenset()
+    ) -> set[str]:
+        """Take over what the database said at the moment *looked*: free hosts, queues with entries, and families that
+        may have no more hosts now. Returns the families of the queues to listen to."""
         with self._lock:
             away = {host.host_id for messages in self._aside.values() for hosts in messages for host in hosts}
             away |= {host_id for host_id, claim in self._taken.items() if claim > looked}
             self._free = [host for host in free if host.host_id not in away]
-            self._queues = {queue.family: queue._replace(key=queue.family) for queue in queues}
             here = frozenset(host.host_id for host in self._free)
             now = self._clock()
+            self._remember({queue.family: queue._replace(key=queue.family) for queue in queues}, full, now)
             self._barren = {
                 family: (until, here) for family, (until, seen) in self._barren.items() if until > now and here <= seen
             }
@@ -79,8 +88,6 @@ class Credits:
             for others in self._aside.values():
                 # A claim serves also those who go before it, with hosts that were set aside for somebody else.
                 others[:] = [[host for host in some if host.host_id not in claim.host_ids] for some in others]
-            if claim.found is Found.NO_ENTRY:
-                self._queues.pop(family, None)
             if claim.found is Found.NO_HOST:
                 # Hosts that the database did not give stay out until the next refresh.
                 seen = frozenset(host.host_id for host in (*hosts, *self._free))
@@ -88,6 +95,15 @@ class Credits:
             else:
                 self._free += [host for host in hosts if host.host_id not in claim.host_ids]
             return self._servable()
+
+    def _remember(self, busy: dict[str, Queue], full: Collection[str], now: float) -> None:
+        for family in busy:
+            self._busy_at.pop(family, None)
+            self._busy_at[family] = now
+        lately = list(self._busy_at.items())[-max(_MOST_REMEMBERED, len(busy)) :]
+        self._busy_at = {family: at for family, at in lately if now - at < _REMEMBERED_S}
+        known = self._queues | busy
+        self._queues = {family: known[family] for family in self._busy_at if family not in full or family in busy}
 
     def _servable(self) -> set[str]:
         return matching.servable(self._free, self._queues.values()) - self._barren.keys()

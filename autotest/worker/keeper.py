@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 _ABORT_EVERY = 0.4
 _REFRESH_EVERY = 1.0
 #: Changes that come together are looked at together.
-_REFRESH_APART = 0.02
+_REFRESH_APART = 0.05
 _OVERDUE_EVERY = 1.0
 
 

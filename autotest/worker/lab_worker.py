@@ -145,7 +145,9 @@ class LabWorker:
             full = quotas.full(queues)
         if self.is_stopped():
             free = []
-        self._listen(self.credits.refresh(free, [queue for queue in queues if queue.key not in full], looked))
+        able = [queue for queue in queues if queue.key not in full]
+        shut = {queue.family for queue in queues} - {queue.family for queue in able}
+        self._listen(self.credits.refresh(free, able, looked, shut))
 
     def is_stopped(self) -> bool:
         """Whether the results disk is too full for work to start; told once, and once when it has room again."""

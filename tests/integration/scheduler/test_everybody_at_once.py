@@ -94,7 +94,7 @@ class Crowd:
             claims.claim(self.lab, str(wake.args[0]), database.utc_now(), DUE_IN)
         for lease in leases.open_leases(self.lab.id):
             leases.beat([lease.id])
-            work, _ = steps.begin(lease.id, Step(lease.step), self.settings, database.utc_now())
+            work, _ = steps.begin(self.lab, lease.id, Step(lease.step), self.settings, database.utc_now())
             if work is not None:
                 steps.end(lease.id, work.step, dice.choice(ENDS), self.settings, database.utc_now())
 
@@ -148,7 +148,7 @@ class Crowd:
                 claims.claim(self.lab, str(wake.args[0]), database.utc_now(), DUE_IN)
             for lease in leases.open_leases(self.lab.id):
                 step = Step(lease.step)
-                steps.begin(lease.id, step, self.settings, database.utc_now())
+                steps.begin(self.lab, lease.id, step, self.settings, database.utc_now())
                 steps.end(lease.id, step, OK, self.settings, database.utc_now())
             self.parse(random.Random(0))
             left = HostQueueEntry.select().where(

@@ -74,7 +74,7 @@ def test_a_task_of_the_hosts_own_names_the_folder_that_its_step_writes(installat
     doing = lab_rows.details([host.id]).doing[host.id]
     assert (doing.step, doing.test, doing.job_id, doing.begun) == ("repair", "", None, False)
     with database.connection():
-        work, _ = steps.begin(lease.id, Step.REPAIR, installation.settings, now)
+        work, _ = steps.begin(lease.lab, lease.id, Step.REPAIR, installation.settings, now)
     assert work is not None
     assert Path(doing.folder) == work.folder
 

@@ -9,11 +9,11 @@ import hashlib
 import pytest
 
 from autotest import api
-from autotest.client import keyval
+from autotest.client import keyval, perf_chart
 from autotest.models import database, tko
 from autotest.models.afe import HostQueueEntry, JobKeyval
 from autotest.models.lab import Lease
-from autotest.results import parser, store
+from autotest.results import parser, perf_measurements, store
 from autotest.scheduler import steps
 from autotest.states import Step
 from autotest.tasks import run_folders
@@ -41,7 +41,7 @@ def test_the_keyvals_of_a_job_reach_its_folder_before_it_runs_and_its_rows_after
     lease = installation.lease("h1", job_id)
     Lease.update(due_at=BEGAN).where(Lease.id == lease.id).execute()
     HostQueueEntry.update(status="Starting").where(HostQueueEntry.job == job_id).execute()
-    work, _ = steps.begin(lease.id, Step.RUN_TEST, installation.settings, BEGAN)
+    work, _ = steps.begin(lease.lab, lease.id, Step.RUN_TEST, installation.settings, BEGAN)
     folder = run_folders.write(installation.settings.results_dir, work)
     assert keyval.read(str(folder))["suite"] == "net"
 
@@ -109,3 +109,27 @@ def test_what_the_iterations_of_a_test_write_reaches_the_rows(folder):
         (2, "mbps"): 188.5,
         (2, "jitter"): None,
     }
+
+
+@pytest.mark.usefixtures("db")
+def test_what_a_test_measured_reaches_the_rows_from_its_chart_and_its_perf_measurements(folder):
+    path = folder("GOOD|netperf|netperf|timestamp=1|fine")
+    results = path / "netperf" / "results"
+    results.mkdir(parents=True)
+    for value in (8, 10):
+        perf_chart.add(str(results / "results-chart.json"), "boot \U0001f600", value, "s", higher_is_better=False)
+    perf_chart.add(str(results / "results-chart.json"), "tcp", 94.5, "mbps", higher_is_better=True, graph="throughput")
+    lines = (perf_measurements.render("tcp", value, "mbps", True, "throughput") for value in (90.0, [80.0, 84.0]))
+    (results / "perf_measurements").write_text("".join(lines))
+
+    store.save(parser.read(path), "12-ann/h1")
+
+    row = tko.IterationPerfValue
+    columns = (row.graph, row.description, row.iteration, row.value, row.stddev, row.units, row.higher_is_better)
+    deviation = 2**0.5
+    assert sorted(row.select(*columns).tuples(), key=str) == [
+        ("throughput", "tcp", 1, 94.5, 0.0, "mbps", True),
+        ("throughput", "tcp", 2, 90.0, 0.0, "mbps", True),
+        ("throughput", "tcp", 3, 82.0, pytest.approx(2 * deviation), "mbps", True),
+        (None, "boot__", 1, 9.0, pytest.approx(deviation), "s", False),
+    ]

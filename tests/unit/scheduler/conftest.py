@@ -144,7 +144,7 @@ class PaperLab:
 
     def begin(self, token: int) -> Work | None:
         """Begin the step that the lease waits for."""
-        return steps.begin(token, self.step(token), self.settings, self.now)[0]
+        return steps.begin(self.row, token, self.step(token), self.settings, self.now)[0]
 
     def end(self, token: int, ended: Ended = OK) -> list[Wake]:
         """End the step that the lease runs."""

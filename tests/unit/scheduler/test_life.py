@@ -176,9 +176,9 @@ class Life(RuleBasedStateMachine):
     def begin(self, pick: int) -> None:
         lease = self._lease(pick)
         if lease is not None:
-            work, _ = steps.begin(lease.id, Step(lease.step), self.settings, self.now)
+            work, _ = steps.begin(self.lab, lease.id, Step(lease.step), self.settings, self.now)
             assert work is None or lease.due_at is not None
-            assert steps.begin(lease.id, Step(lease.step), self.settings, self.now)[0] is None
+            assert steps.begin(self.lab, lease.id, Step(lease.step), self.settings, self.now)[0] is None
 
     @rule(pick=PICK, way=ENDINGS)
     def end(self, pick: int, way: str) -> None:
@@ -193,7 +193,7 @@ class Life(RuleBasedStateMachine):
             claims.claim(self.lab, row.key, self.now, DUE_IN)
         for number, lease in enumerate(Lease.select().where(Lease.released_at.is_null())):
             step, way = Step(lease.step), ways[number % len(ways)]
-            steps.begin(lease.id, step, self.settings, self.now)
+            steps.begin(self.lab, lease.id, step, self.settings, self.now)
             steps.end(lease.id, step, WAYS_TO_END[way], self.settings, self.now)
 
     @rule(way=ENDINGS)
@@ -203,7 +203,7 @@ class Life(RuleBasedStateMachine):
         for lease in Lease.select():
             for step in Step:
                 if lease.released_at is not None or lease.step != step.value:
-                    assert steps.begin(lease.id, step, self.settings, self.now) == (None, [])
+                    assert steps.begin(self.lab, lease.id, step, self.settings, self.now) == (None, [])
                     assert steps.end(lease.id, step, WAYS_TO_END[way], self.settings, self.now) == []
         assert self._everything() == before
 
@@ -375,7 +375,7 @@ class Life(RuleBasedStateMachine):
             moved |= claims.claim(self.lab, str(wake.args[0]), self.now, DUE_IN).found is Found.GRANTED
         for lease in Lease.select().where(Lease.released_at.is_null()):
             step = Step(lease.step)
-            steps.begin(lease.id, step, self.settings, self.now)
+            steps.begin(self.lab, lease.id, step, self.settings, self.now)
             steps.end(lease.id, step, WAYS_TO_END["ok"], self.settings, self.now)
             moved = True
         for entry in HostQueueEntry.select().where(HostQueueEntry.status == EntryStatus.PARSING.value):

@@ -44,8 +44,8 @@ def test_a_verify_begins_once(lab, host, entry):
 def test_another_step_than_the_due_one_does_not_begin(lab, entry):
     token = lab.granted(entry)
 
-    assert steps.begin(token, Step.RUN_TEST, lab.settings, lab.now) == (None, [])
-    assert steps.begin(token + 1, Step.VERIFY, lab.settings, lab.now) == (None, [])
+    assert steps.begin(lab.row, token, Step.RUN_TEST, lab.settings, lab.now) == (None, [])
+    assert steps.begin(lab.row, token + 1, Step.VERIFY, lab.settings, lab.now) == (None, [])
     assert lab.begin(token) is not None
 
 
@@ -385,7 +385,7 @@ def test_a_step_of_an_aborted_entry_does_not_begin_and_its_host_is_free(lab, hos
     _abort(lab, entry)
     other = lab.entry(needs=["x"])
 
-    work, woken = steps.begin(token, Step.VERIFY, lab.settings, lab.now)
+    work, woken = steps.begin(lab.row, token, Step.VERIFY, lab.settings, lab.now)
 
     assert work is None
     assert [wake.args for wake in woken] == [(other.queue_key,)]

@@ -110,11 +110,38 @@ def test_lines_of_one_family_share_a_broker_queue():
     assert Credits().refresh([PLAIN_HOST], [PI, line], 0) == {PI.key}
 
 
-def test_a_claim_that_found_no_entry_closes_the_queue_and_keeps_the_host():
+def test_a_claim_that_found_no_entry_keeps_the_host_and_listens_on():
     credits = Credits()
     credits.refresh([BLUE_HOST], [PI, BLUE], credits.now())
     credits.received(PI.key)
-    assert credits.settled(PI.key, Claim(Found.NO_ENTRY)) == {BLUE.key}
+    assert credits.settled(PI.key, Claim(Found.NO_ENTRY)) == {PI.key, BLUE.key}
+
+
+def test_a_queue_is_listened_to_for_a_while_after_its_last_entry():
+    clock = [0.0]
+    credits = Credits(lambda: clock[0])
+    credits.refresh([BLUE_HOST], [PI, BLUE], credits.now())
+    clock[0] = 599.0
+    assert credits.refresh([BLUE_HOST], [BLUE], credits.now()) == {PI.key, BLUE.key}
+    clock[0] = 601.0
+    assert credits.refresh([BLUE_HOST], [], credits.now()) == {BLUE.key}
+    clock[0] = 1200.0
+    assert credits.refresh([BLUE_HOST], [], credits.now()) == set()
+
+
+def test_of_idle_queues_the_latest_few_are_listened_to():
+    many = [labels.queue_of(["board:pi4"], suite_id=None, size=1 + number) for number in range(80)]
+    credits = Credits()
+    hosts = [Candidate(number, f"h{number}", frozenset({"board:pi4"})) for number in range(99)]
+    assert len(credits.refresh(hosts, many, credits.now())) == 80
+    assert credits.refresh(hosts, [], credits.now()) == {queue.key for queue in many[-64:]}
+
+
+def test_a_family_that_may_have_no_more_hosts_is_not_listened_to():
+    credits = Credits()
+    credits.refresh([BLUE_HOST], [PI, BLUE], credits.now())
+    assert credits.refresh([BLUE_HOST], [BLUE], credits.now(), {PI.key}) == {BLUE.key}
+    assert credits.refresh([BLUE_HOST], [PI, BLUE], credits.now()) == {PI.key, BLUE.key}
 
 
 def test_a_refresh_does_not_free_a_host_that_is_set_aside():
