@@ -59,11 +59,11 @@ class JobFile:
         return dataclasses.replace(self, hosts=(info,), token=self.token_of(info.hostname), tokens=())
 
     def write(self, folder: Path) -> None:
-        """Write job.json into *folder*, whole or not at all."""
+        """Write job.json into *folder*, whole or not at all; for us alone: it may say how to switch power."""
         data = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         data |= {"step": self.step.value, "hosts": [host.to_json() for host in self.hosts]}
         data["args_dict"] = dict(self.args_dict)
-        _write_json(folder / JOB_FILE, data)
+        _write_json(folder / JOB_FILE, data, 0o600)
 
     @classmethod
     def read(cls, folder: Path) -> JobFile:
@@ -111,8 +111,9 @@ class StepOutcome:
             return None
 
 
-def _write_json(path: Path, data: dict[str, Any]) -> None:
+def _write_json(path: Path, data: dict[str, Any], mode: int = 0o644) -> None:
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    scratch.touch(mode)
     scratch.write_text(json.dumps(data, indent=1, sort_keys=True), encoding="utf-8")
     scratch.replace(path)
 

@@ -73,7 +73,10 @@ def table(summary: SuiteSummary) -> Table:
     for name in ("test", "status", "host", "job", "reason"):
         shown.add_column(name, no_wrap=name != "reason", overflow="fold")
     for row in summary.rows:
-        shown.add_row(row.name.rpartition("/")[2], _coloured(row.status), row.hostname, str(row.job_id), row.reason)
+        # A reason is a test's own words, and no markup.
+        shown.add_row(
+            row.name.rpartition("/")[2], _coloured(row.status), row.hostname, str(row.job_id), Text(row.reason)
+        )
     return shown
 
 

@@ -36,6 +36,9 @@ def _password(file: Path | None) -> str:
     if file is None:
         return os.environ.get("AUTOTEST_FLOWER_PASSWORD", "")
     try:
-        return file.read_text(encoding="utf-8").partition("\n")[0].strip()
+        password = file.read_text(encoding="utf-8").partition("\n")[0].strip()
     except OSError as problem:
         raise errors.ConfigError(f"{file} cannot be read: {problem.strerror}") from problem
+    if not password:
+        raise errors.ConfigError(f"{file} holds no password in its first line; without one anybody gets in")
+    return password

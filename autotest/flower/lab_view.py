@@ -240,6 +240,9 @@ def _line(host: HostState, dead_after_s: float) -> HostLine:
         word, standing, note = host.status, BUSY, _shade(host)
     else:
         word, standing, note = obstacle.kind[:1].upper() + obstacle.kind[1:], BLOCKED, obstacle.text
+        if obstacle.kind == host.status:
+            # The text begins with the word, for lists without a column for it.
+            note = host.status_reason
     return HostLine(host.host_id, host.hostname, word, standing, note, host.lab, tuple(sorted(host.labels)))
 
 

@@ -12,6 +12,7 @@ import contextlib
 import datetime
 import functools
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -45,6 +46,11 @@ _UTC = datetime.timezone.utc
 #: The server ended the transaction, or would not wait longer; a savepoint is gone when its transaction was ended.
 _LOST_TO_ANOTHER = frozenset({ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT, ER.CHECKREAD})
 _OUT_OF_CONNECTIONS = frozenset({ER.CON_COUNT_ERROR, ER.TOO_MANY_USER_CONNECTIONS, ER.USER_LIMIT_REACHED})
+#: Wrong password, no right to the database, no such database: asking again changes nothing.
+_REFUSED = frozenset({ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR, ER.BAD_DB_ERROR})
+#: The oldest that have JSON_ARRAYAGG; of MySQL also CHECK and the collation of our texts.
+_OLDEST_MARIADB, _OLDEST_MYSQL = (10, 5, 0), (8, 0, 17)
+_VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})\.(\d{1,4})")
 #: --read-only; a transaction that was begun READ ONLY; innodb_read_only and innodb_force_recovery.
 _READ_ONLY = frozenset({ER.OPTION_PREVENTS_STATEMENT, 1792, 1036, 1836})
 
@@ -219,6 +225,10 @@ def _unreachable(problem: Exception, what: str) -> errors.DatabaseUnreachable:
         return errors.DatabaseUnreachable(
             f"{address} is read-only: {problem.args[1]}; make it writable, or name the server that is"
         )
+    if code in _REFUSED:
+        return errors.DatabaseUnreachable(
+            f"{address} refuses us: {problem.args[1]}; check user, password and name (database, database_password_file)"
+        )
     return errors.DatabaseUnreachable(f"{address} {what}: {problem}")
 
 
@@ -280,18 +290,42 @@ def holding(query: Any) -> Any:
 
 
 def wait_until_reachable(seconds: float) -> None:
-    """Try with growing pauses until the database answers. Raises DatabaseUnreachable once *seconds* have passed."""
+    """Try with growing pauses until the database answers.
+
+    Raises DatabaseUnreachable once *seconds* have passed, at once when it refuses us; ConfigError for a server that is
+    too old.
+    """
     pause, end = 0.2, time.monotonic() + seconds
     while True:
         try:
             with connection():
-                db.execute_sql("SELECT 1")
+                _require_version()
             return
-        except errors.DatabaseUnreachable:
-            if time.monotonic() + pause > end:
+        except errors.DatabaseUnreachable as problem:
+            if time.monotonic() + pause > end or (problem.__cause__ and _code(problem.__cause__) in _REFUSED):
                 raise
             time.sleep(pause)
             pause = min(pause * 2, 5.0)
+
+
+def _require_version() -> None:
+    if is_sqlite():
+        db.execute_sql("SELECT 1")
+        return
+    (said,) = db.execute_sql("SELECT VERSION()").fetchone()
+    fact = too_old(said)
+    if fact:
+        raise errors.ConfigError(f"the database {described()} is {fact}")
+
+
+def too_old(said: str) -> str:
+    """What a server is that says this of itself, and what we need; '' when it will do."""
+    said = said.removeprefix("5.5.5-")
+    name, oldest = ("MariaDB", _OLDEST_MARIADB) if "mariadb" in said.lower() else ("MySQL", _OLDEST_MYSQL)
+    found = _VERSION.match(said)
+    if found is None or tuple(map(int, found.groups())) >= oldest:
+        return ""
+    return f"{name} {said}; Autotest needs {name} {'.'.join(map(str, oldest))} or later"
 
 
 def described() -> str:

@@ -54,6 +54,22 @@ def start_lab(name: str, worker: str, infos: Iterable[HostInfo], now: datetime.d
         return Lab.get_by_id(lab.id)
 
 
+@retried
+def keep_only(lab: Lab, hostnames: Collection[str]) -> list[str]:
+    """Let every other host go from the lab: it stays in the inventory, and no worker reaches it until a lab names it
+    again. Returns the names of those that went."""
+    with transaction():
+        others = Host.select(Host.hostname).where(
+            Host.lab == lab,
+            Host.hostname.not_in(list(hostnames)),
+            Host.invalid == False,  # noqa: E712 - an SQL expression
+        )
+        gone = [name for (name,) in others.order_by(Host.hostname).tuples()]
+        if gone:
+            Host.update(lab=None).where(Host.lab == lab, Host.hostname.in_(gone)).execute()
+        return gone
+
+
 def put(info: HostInfo, lab: Lab | None) -> Host:
     """Add a host, or bring it to what *info* says; version labels that a provisioner put there stay.
 

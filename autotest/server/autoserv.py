@@ -7,17 +7,16 @@ import os
 import socket
 import sys
 import time
-import urllib.parse
 from pathlib import Path
 
 from autotest import errors, plugins
-from autotest.host_info import HostInfo
+from autotest.client import exit_file, host_keyval, machines_file
+from autotest.client.exit_file import ExitFile
 from autotest.job_file import JobFile, StepOutcome
 from autotest.server import client_package, debug_log, interruption, job, steps
 from autotest.states import Step
 
-PIDFILE = ".autoserv_execute"
-_TRACES = ("control.srv", job.STATUS_LOG, PIDFILE)
+_TRACES = ("control.srv", job.STATUS_LOG, exit_file.NAME)
 _ENDED_BY_SIGTERM = 256 + 15
 _FAILED = 256
 _PLUGIN_GROUPS = ("autotest.power", "autotest.provision", "autotest.repair")
@@ -61,7 +60,8 @@ def run_folder(folder: Path, deadline_s: float | None = None) -> int:
 def _run(folder: Path, job_file: JobFile, deadline_s: float | None) -> int:
     server_job = job.ServerJob(folder, job_file)
     wait_status, outcome = _FAILED, StepOutcome(False, "autoserv ended before its step")
-    (folder / PIDFILE).write_text(f"{os.getpid()}\n")
+    pidfile = folder / exit_file.NAME
+    pidfile.write_text(ExitFile(os.getpid()).render())
     try:
         with interruption.interruptible(deadline_s):
             _describe(server_job)
@@ -80,8 +80,7 @@ def _run(folder: Path, job_file: JobFile, deadline_s: float | None) -> int:
         outcome = StepOutcome(False, f"{type(problem).__name__}: {problem}", server_job.failed_tests)
     finally:
         outcome.write(folder)
-        with (folder / PIDFILE).open("a") as pidfile:
-            pidfile.write(f"{wait_status}\n{server_job.failed_tests}\n")
+        pidfile.write_text(ExitFile(os.getpid(), wait_status, server_job.failed_tests).render())
     return 0 if wait_status == 0 else 1
 
 
@@ -103,16 +102,11 @@ def _describe(server_job: job.ServerJob) -> None:
         name = "control.srv" if job_file.control_type == "server" else "control"
         (folder / name).write_text(job_file.control_file, encoding="utf-8", errors="surrogateescape")
     if len(job_file.hosts) > 1:
-        (folder / ".machines").write_text("".join(f"{info.hostname}\n" for info in job_file.hosts))
-    (folder / "host_keyvals").mkdir(exist_ok=True)
+        (folder / machines_file.NAME).write_bytes(machines_file.render(info.hostname for info in job_file.hosts))
+    host_keyvals = folder / host_keyval.FOLDER
+    host_keyvals.mkdir(exist_ok=True)
     for info in job_file.hosts:
-        (folder / "host_keyvals" / info.hostname).write_text(_host_keyval(info), encoding="utf-8")
-
-
-def _host_keyval(info: HostInfo) -> str:
-    labels = ",".join(urllib.parse.quote(label) for label in sorted(info.labels))
-    platform = f"platform={info.platform}\n" if info.platform else ""
-    return f"{platform}labels={labels}\n"
+        (host_keyvals / info.hostname).write_bytes(host_keyval.render(info.platform, info.labels))
 
 
 def _check_hostnames(job_file: JobFile) -> None:

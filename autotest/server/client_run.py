@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import secrets
 import shlex
 import time
@@ -24,6 +25,8 @@ _MOST_UNEXPECTED_REBOOTS = 10
 _LOST = "lost"
 _PAUSED = "5"
 _REBOOTED = "rebooted"
+# What int takes, and no more: a DUT may answer anything.
+_NUMBER = re.compile(r"[0-9]{1,18}")
 # Written by us or by the ledger; a DUT has no say in them.
 _OURS = frozenset(
     {
@@ -135,7 +138,7 @@ class ClientRun:
             f"if [ -f {status} ]; then wc -c <{status}; else echo 0; fi",
             timeout_s=60,
         ).stdout.strip()
-        if resume and size.isdigit():
+        if resume and _NUMBER.fullmatch(size):
             self._stream.resume(int(size))
 
     def _start(self, resume: bool) -> None:
@@ -151,7 +154,7 @@ class ClientRun:
         ]
         hostname = self._host.hostname
         answer = self._host.run(shlex.join(words), timeout_s=120).stdout.split()
-        if len(answer) != 2 or answer[0] != "started" or not answer[1].isdigit():
+        if len(answer) != 2 or answer[0] != "started" or not _NUMBER.fullmatch(answer[1]):
             raise errors.ClientProtocolError(
                 hostname, f"{hostname}: the client did not start but said {remote.shorten(' '.join(answer))!r}"
             )

@@ -18,7 +18,7 @@ from autotest import errors
 from autotest.host_info import HostInfo
 
 STALE_STATUS = 75
-_GROUP = re.compile(rb"^autotest-group:(\d+)\n", re.MULTILINE)
+_GROUP = re.compile(rb"^autotest-group:(\d{1,10})\n", re.MULTILINE)
 _STALE = re.compile(r"^autotest-stale:(\d+)$", re.MULTILINE)
 _UNWRITABLE = "autotest-fence-unwritable"
 

@@ -141,11 +141,11 @@ def _client_dir(host: ssh.SSHHost, limit_s: float) -> Finding:
 def _disk(host: ssh.SSHHost, limit_s: float) -> Finding:
     wanted, free = host.limit("min_free_mb", 700), {}
     for place in verifiers.places(host):
-        lines = _say(host, _NEAREST.format(place=shlex.quote(place)) + 'df -Pk -- "$d"', limit_s).splitlines()
-        columns = lines[-1].split() if lines else []
-        if len(columns) < 6 or not columns[3].lstrip("-").isdigit():
-            return Finding("disk", "fail", f"df of {place} cannot be read: {lines[-1:]}")
-        free[place] = int(columns[3]) * 1024 / 1_000_000
+        said = _say(host, _NEAREST.format(place=shlex.quote(place)) + 'df -Pk -- "$d"', limit_s)
+        found = verifiers.free_mb(said)
+        if found is None:
+            return Finding("disk", "fail", f"df of {place} cannot be read: {said[-80:]!r}")
+        free[place] = found
     least = min(free, key=lambda place: free[place])
     level: Level = "ok" if free[least] >= wanted else "fail"
     return Finding("disk", level, f"{free[least]:.0f} MB free on {least}, want {wanted:.0f} MB")

@@ -15,14 +15,42 @@ class Interrupted(BaseException):
     """This run must stop now; not an Exception, so that nothing on the way answers it."""
 
 
+class _Postponement:
+    """Whether an interruption has to wait now, and the signal of the one that does."""
+
+    is_on = False
+    missed: int | None = None
+
+
+_postponement = _Postponement()
+
+
+@contextlib.contextmanager
+def postponed() -> Iterator[None]:
+    """Let an interruption wait for the end of the block, which does two things that belong together. Not nested."""
+    # No mask of signals: another thread takes what this one does not, and the handler runs here all the same.
+    _postponement.is_on = True
+    try:
+        yield
+    finally:
+        _postponement.is_on = False
+        missed, _postponement.missed = _postponement.missed, None
+        if missed is not None:
+            signal.raise_signal(missed)
+
+
 @contextlib.contextmanager
 def interruptible(deadline_s: float | None) -> Iterator[None]:
     """Let SIGTERM, SIGINT and the end of *deadline_s* raise Interrupted in the block. For the main thread."""
 
     closing = False
+    _postponement.missed = None
 
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal closing
+        if _postponement.is_on:
+            _postponement.missed = number
+            return
         closing = True
         for other in (signal.SIGTERM, signal.SIGINT):
             signal.signal(other, signal.SIG_IGN)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from autotest import errors
 from autotest.client import keyval, status_log
 from autotest.job_file import JobFile
+from autotest.server import interruption
 
 Result = TypeVar("Result")
 STATUS_LOG = "status.log"
@@ -66,12 +67,14 @@ class ServerJob:
         entry = status_log.StatusEntry(code, subdir or "", operation or "", message, dict(fields or {}))
         if entry.is_end and not self._open:
             raise ValueError(f"{code} {operation!r} ends a group that was never begun")
-        text = self._log.record(entry)
-        if entry.is_start:
-            self._open.append((entry.subdir, entry.operation))
-        elif entry.is_end:
-            ended_subdir, _ = self._open.pop()
-            self._count(entry, subdir or ended_subdir)
+        # Between the two, a run that is stopped would leave a group open for ever.
+        with interruption.postponed():
+            text = self._log.record(entry)
+            if entry.is_start:
+                self._open.append((entry.subdir, entry.operation))
+            elif entry.is_end:
+                ended_subdir, _ = self._open.pop()
+                self._count(entry, subdir or ended_subdir)
         logger.info("%s", text.rstrip("\n"))
 
     def abort_open(self, reason: str, down_to: int = 0) -> None:

@@ -32,17 +32,27 @@ def look() -> Facts:
 
 
 def wait_until_reachable(config: Settings, patience_s: float) -> Facts:
-    """Like look, tried with growing pauses for *patience_s*. Raises BrokerUnreachable, at once for a wrong password."""
+    """Like look, tried with growing pauses for *patience_s*.
+
+    Raises BrokerUnreachable, at once for a wrong password and for a server that is too old.
+    """
     pause, end = 0.2, time.monotonic() + patience_s
     while True:
         try:
             return look()
         except (redis.exceptions.AuthenticationError, redis.exceptions.NoPermissionError) as problem:
+            # Who sends no password is told of the command that begins every session.
+            fact = "it wants a password" if str(problem).startswith("HELLO must be called") else str(problem)
             raise errors.BrokerUnreachable(
-                f"the broker {settings.shown(config.broker)} refuses us: {problem}; check user and password "
+                f"the broker {settings.shown(config.broker)} refuses us: {fact}; check user and password "
                 "(broker, broker_password_file)"
             ) from problem
         except redis.exceptions.RedisError as problem:
+            if str(problem).startswith("unknown command 'HELLO'"):
+                raise errors.BrokerUnreachable(
+                    f"the broker {settings.shown(config.broker)} is too old; Autotest needs Redis 6.0 or later, or "
+                    "Valkey"
+                ) from problem
             if time.monotonic() + pause > end:
                 raise errors.BrokerUnreachable(
                     f"the broker {settings.shown(config.broker)} does not answer: {problem}"

@@ -21,8 +21,8 @@ from autotest.settings import Settings
 from autotest.worker import broker_facts
 from autotest.worker.lab_config import LabConfig
 
-#: Below this, valkey and redis lack what the transport uses.
-_OLDEST_BROKER = (5, 0)
+#: The first that knows HELLO, with which redis-py begins every session.
+_OLDEST_BROKER = (6, 0)
 
 
 class Row(NamedTuple):

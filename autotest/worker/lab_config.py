@@ -64,6 +64,7 @@ ATTRIBUTES = frozenset(
 _DRIVERS = ("power_", "provision_", "stub_")
 _PATHS = frozenset({"key", "known_hosts"})
 _PORTS = frozenset({"port", "bastion_port"})
+_NUMBERS = frozenset({"min_free_mb", "down_limit", "boot_limit", "disconnect_limit"})
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,253}")
 _LAB = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _SPARE_SLOTS = 4
@@ -138,6 +139,8 @@ def _attributes(path: Path, where: str, table: Any, own: set[str]) -> dict[str, 
             raise errors.ConfigError(f"{path}: {where}: {key} must be a text or a number, not {value!r}")
         if key in _PORTS and not (str(value).isdecimal() and 0 < int(value) < 65536):
             raise errors.ConfigError(f"{path}: {where}: {key} must be 1 to 65535, not {value!r}")
+        if key in _NUMBERS and not (str(value).isascii() and str(value).isdecimal()):
+            raise errors.ConfigError(f"{path}: {where}: {key} must be a number, not {value!r}")
         if key == "bastion" and value and not _HOSTNAME.fullmatch(str(value)):
             raise errors.ConfigError(
                 f"{path}: {where}: bastion must be a host name, not {value!r}; user and port are bastion_user and "

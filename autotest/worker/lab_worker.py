@@ -62,7 +62,12 @@ class LabWorker:
         with database.connection():
             self._lab = hosts.start_lab(self.config.name, succession.here(), self.config.hosts, utc_now())
             woken = reconcile.predecessors(self._lab, self.settings, utc_now())
+            # Afterwards, so that what a predecessor held of them is taken back first.
+            gone = hosts.keep_only(self._lab, [host.hostname for host in self.config.hosts])
         self.publish(woken)
+        if gone:
+            names = ", ".join(gone)
+            logger.warning("lab %s: its file does not name %s any more; no work goes there", self._lab.name, names)
         logger.info("lab %s: incarnation %s, %s hosts", self._lab.name, self._lab.incarnation, len(self.config.hosts))
 
     def stop(self) -> None:

@@ -103,12 +103,12 @@ class RemoteHost(abc.ABC):
         return self.info.get("python", "python3")
 
     def limit(self, attribute: str, default_s: float) -> float:
-        """A limit in seconds from the attributes of the host. Raises ConfigError when it is no number."""
+        """A limit (seconds, megabytes) from the attributes of the host. Raises ConfigError when it is no number."""
         text = self.info.get(attribute)
         try:
             return float(text) if text else default_s
         except ValueError:
-            raise errors.ConfigError(f"{self.hostname}: {attribute} {text!r} is not a number of seconds") from None
+            raise errors.ConfigError(f"{self.hostname}: {attribute} {text!r} is not a number") from None
 
     # Commands
 

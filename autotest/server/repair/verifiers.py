@@ -15,6 +15,8 @@ from autotest.server.repair import strategy
 _LIMIT_S = 60.0
 _PING_LIMIT_S = 5.0
 OLDEST_PYTHON = (3, 6)
+# Below zero once root has used what is kept back for it.
+_KILOBYTES = re.compile(r"-?[0-9]{1,18}")
 
 
 class SshUp(strategy.Verifier):
@@ -42,11 +44,12 @@ class DiskSpace(strategy.Verifier):
         wanted = host.limit("min_free_mb", 700)
         for place in places(host):
             look = f"mkdir -p -- {shlex.quote(place)} 2>/dev/null; df -Pk -- {shlex.quote(place)}"
-            lines = host.run_output(look, timeout_s=_LIMIT_S).splitlines()
-            columns = lines[-1].split() if lines else []
-            if len(columns) < 6 or not columns[3].lstrip("-").isdigit():
-                raise errors.VerifyFailed(host.hostname, f"{host.hostname}: df of {place} cannot be read: {lines[-1:]}")
-            free = int(columns[3]) * 1024 / 1_000_000
+            said = host.run_output(look, timeout_s=_LIMIT_S)
+            free = free_mb(said)
+            if free is None:
+                raise errors.VerifyFailed(
+                    host.hostname, f"{host.hostname}: df of {place} cannot be read: {said[-80:]!r}"
+                )
             if free < wanted:
                 raise errors.VerifyFailed(
                     host.hostname, f"Not enough free space on {place} - {free:.0f} MB free, want {wanted:.0f} MB"
@@ -86,6 +89,14 @@ class PythonWorks(strategy.Verifier):
             raise errors.VerifyFailed(host.hostname, f"{host.python} does not work: {said}")
         if (int(version[1]), int(version[2])) < OLDEST_PYTHON:
             raise errors.VerifyFailed(host.hostname, f"{host.python} is {version[0].strip()}; the client needs 3.6")
+
+
+def free_mb(df: str) -> float | None:
+    """The megabytes that are free, as ``df -Pk`` of one place says in its last line; None when that is no such line."""
+    columns = df.rstrip().rpartition("\n")[2].split()
+    if len(columns) < 6 or not _KILOBYTES.fullmatch(columns[3]):
+        return None
+    return int(columns[3]) * 1024 / 1_000_000
 
 
 def places(host: RemoteHost) -> list[str]:

@@ -6,10 +6,10 @@ import os
 import re
 import signal
 import threading
-import time
 from pathlib import Path
 
 import pytest
+from nodes.waiting import until
 
 from autotest import errors
 from autotest.job_file import StepOutcome
@@ -17,13 +17,6 @@ from autotest.server import hosts
 from autotest.server.launcher import Launcher
 
 WAITING = "job.run_test('wait')\n"
-
-
-def until(true, limit_s: float = 20) -> None:
-    limit = time.monotonic() + limit_s
-    while not true():
-        assert time.monotonic() < limit, "it never came true"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -61,17 +54,17 @@ def clients(dut) -> list[int]:
 def test_an_abort_stops_the_client_on_the_dut_and_closes_the_log(dut, prepare, launcher):
     folder = prepare("run_test", dut.info, control_file=WAITING)
     thread, ends = in_background(launcher, folder)
-    until(lambda: is_waiting(folder))
+    until(lambda: is_waiting(folder), 20, "the test waits")
     assert clients(dut)
 
     assert launcher.kill(folder)
 
     thread.join(5)
     assert (ends[0].exit_code, ends[0].cause) == (1, "killed")
-    until(lambda: not clients(dut), 1)
+    until(lambda: not clients(dut), 1, "no client runs on the DUT")
     log = (folder / "status.log").read_text()
     # The client's own last words, if they came home in time, call the killed test an ERROR.
-    assert re.search(r"\tEND (ABORT|ERROR)\twait\twait\t", log)
+    assert re.search(r"\tEND (ABORT|ERROR)\twait\twait\t", log), log
     assert log.splitlines()[-1].startswith("END ABORT\t----\t----\t")
     assert (folder / ".autoserv_execute").read_text().splitlines()[1:] == ["271", "1"]
     assert StepOutcome.read(folder).reason.endswith("it was stopped by SIGTERM")
@@ -90,7 +83,7 @@ def test_a_run_that_outruns_its_deadline_is_stopped_on_the_dut_as_well(dut, prep
 def test_a_newer_lease_kills_the_client_of_an_older_one_and_the_older_runner_stops(dut, prepare, launcher):
     folder = prepare("run_test", dut.info, token=4, control_file=WAITING)
     thread, ends = in_background(launcher, folder)
-    until(lambda: is_waiting(folder))
+    until(lambda: is_waiting(folder), 20, "the test waits")
 
     newer = hosts.connect(dut.info, token=5)
     newer.take()
@@ -122,7 +115,7 @@ def test_a_stale_token_runs_nothing_and_an_equal_one_may_come_again(dut):
 def test_a_client_whose_autoserv_was_killed_is_found_by_the_next_lease(dut, prepare, launcher):
     folder = prepare("run_test", dut.info, token=8, control_file=WAITING)
     thread, ends = in_background(launcher, folder)
-    until(lambda: is_waiting(folder))
+    until(lambda: is_waiting(folder), 20, "the test waits")
     pid = int((folder / ".autoserv_execute").read_text().split()[0])
 
     os.kill(pid, signal.SIGKILL)
@@ -133,4 +126,4 @@ def test_a_client_whose_autoserv_was_killed_is_found_by_the_next_lease(dut, prep
     host = hosts.connect(dut.info, token=9)
     host.take()
     host.close()
-    until(lambda: not clients(dut), 2)
+    until(lambda: not clients(dut), 2, "no client runs on the DUT")

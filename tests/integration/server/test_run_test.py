@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from nodes.waiting import until
 
 from autotest.client import keyval
 from autotest.server.hosts import ssh, wire
@@ -22,13 +22,6 @@ GOOD_PAS = [
 ]
 
 
-def until(true: Callable[[], object], limit_s: float = 20) -> None:
-    limit = time.monotonic() + limit_s
-    while not true():
-        assert time.monotonic() < limit, "it never came true"
-        time.sleep(0.02)
-
-
 def waiting(dut) -> Path | None:
     return next(iter(dut.root.glob("usr/local/autotest/runs/*/tmp/**/waiting")), None)
 
@@ -37,7 +30,7 @@ def after_waiting(dut, deed: Callable[[], object]) -> threading.Thread:
     """Does *deed* once the test `wait` runs on the DUT."""
 
     def go() -> None:
-        until(lambda: waiting(dut))
+        until(lambda: waiting(dut), 20, "the test waits")
         deed()
 
     thread = threading.Thread(target=go, daemon=True)
@@ -122,7 +115,7 @@ def after():
 
 def test_a_dropped_connection_is_a_warning_and_no_line_is_lost_or_doubled(dut, run):
     dut.fault("drop", match=" follow ", seconds=0.2, times=1)
-    thread = after_waiting(dut, lambda: (until(lambda: dut.commands_met >= 12), let_go(dut)))
+    thread = after_waiting(dut, lambda: (until(lambda: dut.commands_met >= 12, 20, "12 commands"), let_go(dut)))
 
     done = run("run_test", dut.info, control_file="job.run_test('wait')\njob.run_test('pas')\n")
     thread.join()
@@ -163,7 +156,9 @@ def two():
 def test_a_dut_that_dies_mid_test_ends_in_abort_lines_and_a_reason(dut, run, tmp_path):
     info = dataclasses.replace(dut.info, attributes={**dut.info.attributes, "disconnect_limit": "1"})
     log = tmp_path / "1-run_test" / "status.log"
-    thread = after_waiting(dut, lambda: (until(lambda: "START\twait" in log.read_text()), dut.power_off()))
+    thread = after_waiting(
+        dut, lambda: (until(lambda: "START\twait" in log.read_text(), 20, "the test is reported"), dut.power_off())
+    )
 
     done = run("run_test", info, control_file="job.run_test('wait')\n")
     thread.join()

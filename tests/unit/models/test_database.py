@@ -247,3 +247,21 @@ def test_no_moment_stays_none(ledger):
 
 def test_now_is_aware():
     assert database.utc_now().utcoffset() == datetime.timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("said", "fact"),
+    [
+        ("10.4.34-MariaDB-log", "MariaDB 10.4.34-MariaDB-log; Autotest needs MariaDB 10.5.0 or later"),
+        ("5.5.5-10.3.9-MariaDB", "MariaDB 10.3.9-MariaDB; Autotest needs MariaDB 10.5.0 or later"),
+        ("5.7.44", "MySQL 5.7.44; Autotest needs MySQL 8.0.17 or later"),
+        ("8.0.16-0ubuntu1", "MySQL 8.0.16-0ubuntu1; Autotest needs MySQL 8.0.17 or later"),
+        ("10.5.0-MariaDB", ""),
+        ("12.0.1-MariaDB", ""),
+        ("8.0.17", ""),
+        ("9.4.0", ""),
+        ("of our own", ""),
+    ],
+)
+def test_a_server_that_is_too_old_is_refused_with_what_it_says_of_itself(said, fact):
+    assert database.too_old(said) == fact

@@ -166,3 +166,14 @@ def test_a_freed_host_wakes_the_queues_that_it_could_serve(lab):
 
     assert {wake.args for wake in hosts.freed([host.id])} == {(entry.queue_key,) for entry in fitting}
     assert hosts.freed([]) == []
+
+
+def test_a_host_that_its_lab_names_no_more_gets_no_work_and_may_go_to_another_lab(lab):
+    desk = hosts.start_lab("attic", "node:1", [INFO, HostInfo("h9")], lab.now)
+    assert {each.hostname for each in hosts.free(desk.id)} == {INFO.hostname, "h9"}
+
+    assert hosts.keep_only(desk, ["h9"]) == [INFO.hostname]
+    assert hosts.keep_only(desk, ["h9"]) == []
+    assert {each.hostname for each in hosts.free(desk.id)} == {"h9"}
+    assert hosts.named(INFO.hostname).lab is None
+    assert hosts.put(INFO, hosts.start_lab("cellar", "node:2", [], lab.now)).lab.name == "cellar"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from click.testing import CliRunner
 
 from autotest.client import keyval
+from autotest.client.exit_file import ExitFile
 from autotest.host_info import HostInfo
 from autotest.job_file import JobFile, StepOutcome
 from autotest.server import autoserv, parallel
@@ -28,11 +30,11 @@ def test_a_run_leaves_what_the_ledger_reads(tmp_path):
     assert StepOutcome.read(tmp_path) == StepOutcome(True)
     assert (tmp_path / "status.log").read_text() == ""
     assert (tmp_path / "control.srv").read_text() == "pass\n"
-    assert (tmp_path / "host_keyvals/h1").read_text() == "platform=pi4\nlabels=b%2Cc,board%3Api%204\n"
+    assert (tmp_path / "host_keyvals/h1").read_text() == "labels=b%2Cc,board%3Api%204\nplatform=pi4\n"
     pairs = keyval.read(str(tmp_path))
     assert set(pairs) == {"job_started", "hostname", "status_version", "user", "label", "drone"}
     assert (pairs["hostname"], pairs["status_version"], pairs["user"], pairs["label"]) == ("h1", 1, "bob", "nightly")
-    assert (tmp_path / ".autoserv_execute").read_text().splitlines()[1:] == ["0", "0"]
+    assert ExitFile.parse((tmp_path / ".autoserv_execute").read_bytes()) == ExitFile(os.getpid(), 0, 0)
     assert (tmp_path / "debug/autoserv.DEBUG").exists()
 
 

@@ -75,6 +75,11 @@ def test_a_wrapped_command_announces_its_group_and_keeps_its_status(place, progr
     assert [path.name for path in (place / "client dir/groups/3").iterdir()] == ["boot_id"]
 
 
+def test_a_group_that_is_no_process_id_is_no_announcement():
+    said = b"autotest-group:" + b"9" * 5000 + b"\n"
+    assert fence.take_group(said) == (None, said)
+
+
 def test_the_token_only_rises(place):
     assert raised(place, 5).returncode == 0
     assert raised(place, 5).returncode == 0

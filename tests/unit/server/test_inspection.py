@@ -62,7 +62,8 @@ def test_a_driver_that_is_not_installed_is_named_with_those_that_are():
     assert found[1].text.startswith("no 'acme' in autotest.provision; known: ")
 
 
-def test_an_outlet_is_asked_and_never_switched():
+def test_an_outlet_is_asked_and_never_switched(monkeypatch):
+    monkeypatch.setattr(StubPower, "asked", {})
     nowhere = {"address": "127.0.0.1", "port": "1"}
     found = inspection.inspect(info(power="stub", **nowhere), 5)
     assert of(found, "power") == ("power", "ok", "stub says on")

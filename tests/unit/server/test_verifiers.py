@@ -24,7 +24,10 @@ def test_the_generic_strategy_asks_and_cures_in_this_order():
 
 
 def test_a_host_that_takes_commands_answers_ssh():
-    verifiers.SshUp().verify(host())
+    dut = host()
+    verifiers.SshUp().verify(dut)
+
+    assert dut.commands == ["the raising of the fence"]
 
 
 def test_a_name_that_nobody_knows_is_told_from_a_silent_host():
@@ -56,9 +59,22 @@ def test_enough_space_passes_and_too_little_names_place_and_figures():
     with pytest.raises(errors.VerifyFailed, match="Not enough free space on /tmp - 512 MB free, want 700 MB"):
         verifiers.DiskSpace().verify(host({"df ": DF.format(free=500_000)}))
     verifiers.DiskSpace().verify(host({"df ": DF.format(free=500_000)}, min_free_mb="100"))
+    with pytest.raises(errors.VerifyFailed, match="-1 MB free, want 700 MB"):
+        verifiers.DiskSpace().verify(host({"df ": DF.format(free=-1000)}))
 
 
-@pytest.mark.parametrize("answer", ["", "garbage", "a b c d e f", b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        "garbage",
+        "a b c d e f",
+        b"\xff\xfe",
+        DF.format(free="--5"),
+        DF.format(free="\u00b2"),
+        DF.format(free="9" * 5000),
+    ],
+)
 def test_a_df_that_cannot_be_read_fails(answer):
     with pytest.raises(errors.VerifyFailed, match="h1: df of /tmp cannot be read"):
         verifiers.DiskSpace().verify(host({"df ": answer}))
@@ -71,7 +87,10 @@ def test_a_place_that_cannot_be_written_is_named():
 
 @pytest.mark.parametrize("version", ["3.6\n", "3.13\n", "4.0\n"])
 def test_a_python_that_runs_the_client_passes(version):
-    verifiers.PythonWorks().verify(host({"python3": version}))
+    dut = host({"python3": version})
+    verifiers.PythonWorks().verify(dut)
+
+    assert len(dut.commands) == 1
 
 
 @pytest.mark.parametrize(
