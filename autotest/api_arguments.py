@@ -17,6 +17,8 @@ from autotest.suite.spec import SuiteSpec
 
 #: Entry statuses after which nothing follows.
 FINAL = frozenset(status.value for status in states.FINAL)
+#: Rows that a list has unless the caller says otherwise.
+PAGE = 50
 
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,253}")
 _NAME_LENGTH, _ATTRIBUTE_LENGTH, _VALUE_LENGTH = 255, 90, 1024
@@ -59,8 +61,10 @@ _BUILD_NAME = re.compile(
 )
 _INJECT_BEGIN = "# INJECT_BEGIN - DO NOT DELETE THIS LINE"
 _INJECT_END = "# INJECT_END - DO NOT DELETE LINE"
-#: How checks that a suite file meets as well begin what they say.
-_CALL = re.compile(r"reimage_and_run\(\) (?:needs \w+=\w+: )?")
+#: How checks that a suite file meets as well begin what they say: with its call, or with the argument's name.
+_CALL = re.compile(r"reimage_and_run\(\) needs (?P<key>\w+)(?:=\w+: |=| of )|(?P<name>\w+): ")
+_TEXTS = ("suite_name", "board", "build", "pool", "test_source_build", "control_file", "owner")
+_DICTS = ("suite_args", "test_args", "job_keyvals", "builds")
 _MINUTES = 60
 _LONGEST_DATA = 32_000
 
@@ -101,6 +105,9 @@ class SuiteRequest:
 def asked(request: SuiteRequest) -> Asked:
     """*request* as the scheduler takes it. Raises ValidationError with one message for each argument that does not
     fit, and ControlFileEmpty or ControlFileMalformed for a control file that holds no text."""
+    misshapen = _misshapen(request)
+    if misshapen:
+        raise errors.ValidationError(misshapen)
     builds = _builds(request)
     board = request.board or _board_of(builds)
     limit = request.timeout * _MINUTES if _is_number(request.timeout) else 0
@@ -116,7 +123,7 @@ def asked(request: SuiteRequest) -> Asked:
         "priority": request.priority,
         "max_runtime_mins": request.max_runtime_mins or limit,
         "timeout_mins": request.timeout_mins or limit,
-        "child_dependencies": request.child_dependencies,
+        "child_dependencies": request.child_dependencies or (),
         "wait_for_results": request.wait_for_results,
         "job_retry": request.job_retry,
         "max_retries": request.max_retries,
@@ -127,7 +134,7 @@ def asked(request: SuiteRequest) -> Asked:
         "job_keyvals": dict(request.job_keyvals or {}),
         "test_args": dict(request.test_args or {}),
     }
-    problems = {**_problems(request, board, builds), **_argument_problems(fields)}
+    problems = {**_problems(request, board, builds), **_argument_problems({**fields, "is_cloning": request.is_cloning})}
     if problems:
         raise errors.ValidationError(problems)
     if not request.run_prod_code or request.test_source_build:
@@ -136,8 +143,7 @@ def asked(request: SuiteRequest) -> Asked:
         found = SuiteSpec.from_json(fields)
         found.arguments(request.suite_args)
     except errors.SuiteArgumentException as problem:
-        name, _, text = str(problem).partition(": ")
-        raise errors.ValidationError({name if text else "arguments": _plain(text or str(problem))}) from problem
+        raise errors.ValidationError({_key(problem): _plain(problem)}) from problem
     return Asked(found, dict(request.suite_args or {}), _text(request))
 
 
@@ -173,7 +179,7 @@ def host_info(
     problems = {}
     if not _HOSTNAME.fullmatch(hostname):
         problems["hostname"] = f"{hostname!r} is not a host name"
-    bad = [name for name in [*names, *([platform] if platform is not None else [])] if not _is_label(name)]
+    bad = [name for name in [*names, *([platform] if platform is not None else [])] if not arguments.is_label(name)]
     if bad:
         problems["labels"] = f"{bad[0]!r} is not a label of 1 to {_NAME_LENGTH} printable characters without comma"
     for key, value in attributes.items():
@@ -188,12 +194,29 @@ def host_info(
     return HostInfo(hostname, frozenset(names), dict(attributes), platform, int(protection))
 
 
+def _misshapen(request: SuiteRequest) -> dict[str, str]:
+    """One message for each argument of which nothing further can be asked."""
+    found: dict[str, str] = {}
+    for name in _TEXTS:
+        if not isinstance(getattr(request, name), str | None):
+            found[name] = f"must be text, not {getattr(request, name)!r:.60}"
+    for name in _DICTS:
+        value = getattr(request, name)
+        if value is not None and not (isinstance(value, Mapping) and all(isinstance(key, str) for key in value)):
+            found[name] = f"must be a dict by text, not {value!r:.60}"
+    if "builds" not in found and not all(isinstance(build, str) for build in (request.builds or {}).values()):
+        found["builds"] = f"must be the names of builds by the prefix of their labels, not {request.builds!r:.60}"
+    if not isinstance(request.child_dependencies, list | tuple | set | frozenset | None):
+        found["child_dependencies"] = f"must be a list of labels, not {request.child_dependencies!r:.60}"
+    return found
+
+
 def _problems(request: SuiteRequest, board: str, builds: Mapping[str, str]) -> dict[str, str]:
     """What the arguments say that a SuiteSpec has no field for, or that two of them say together."""
     found: dict[str, str] = {}
     given = {"suite_name": request.suite_name, "board": board, "build": "".join(builds.values())}
     for name, value in given.items():
-        if not isinstance(value, str) or not value.strip():
+        if not (value or "").strip():
             found[name] = "must be given"
     main = builds.get(spec.PLAIN) or builds.get(spec.CROS)
     if request.build and main != request.build:
@@ -208,11 +231,9 @@ def _problems(request: SuiteRequest, board: str, builds: Mapping[str, str]) -> d
         value = getattr(request, name)
         if value is not None and (not _is_number(value) or value < least):
             found[name] = f"must be a number of at least {least}, not {value!r}"
-    bad = [label for label in request.child_dependencies if not _is_label(label)]
-    if isinstance(request.child_dependencies, str):
-        found["child_dependencies"] = "must be a list of labels, not one text"
-    elif bad:
-        found["child_dependencies"] = f"{bad[0]!r} is not a label"
+    bad = [label for label in request.child_dependencies or () if not arguments.is_label(label)]
+    if bad:
+        found["child_dependencies"] = f"{bad[0]!r:.60} is not a label"
     reserved = sorted(_OWN & set(request.job_keyvals or {}))
     if reserved:
         found["job_keyvals"] = f"{', '.join(reserved)} is written by the suite itself"
@@ -222,7 +243,7 @@ def _problems(request: SuiteRequest, board: str, builds: Mapping[str, str]) -> d
         try:
             length = len(json.dumps(dict(getattr(request, name) or {})))
         except (TypeError, ValueError, RecursionError) as problem:
-            found[name] = f"must be a dict that JSON can hold: {problem}"
+            found[name] = f"must be data that JSON can hold: {problem}"
         else:
             # A test gets its arguments on a command line.
             if length > _LONGEST_DATA:
@@ -239,7 +260,7 @@ def _argument_problems(fields: Mapping[str, Any]) -> dict[str, str]:
         try:
             check(name, fields[name])
         except errors.SuiteArgumentException as problem:
-            found[name] = _plain(str(problem).removeprefix(f"{name}: "))
+            found[name] = _plain(problem)
     return found
 
 
@@ -256,14 +277,21 @@ _CHECKS: dict[str, Callable[[str, object], Any]] = {
     "offload_failures_only": arguments.flag,
     "run_prod_code": arguments.flag,
     "delay_minutes": arguments.count(0),
+    "is_cloning": arguments.flag,
     "job_keyvals": arguments.mapping,
     "test_args": arguments.test_args,
 }
 
 
-def _plain(text: str) -> str:
+def _key(problem: errors.SuiteArgumentException) -> str:
+    """The argument that an error of a suite file's call is about."""
+    said = _CALL.match(str(problem))
+    return (said["key"] or said["name"]) if said else "arguments"
+
+
+def _plain(problem: errors.SuiteArgumentException) -> str:
     """An error of a suite file's call, for one who made another call."""
-    return _CALL.sub("", text)
+    return _CALL.sub(lambda said: "" if said[0].endswith(": ") else "must be ", str(problem), count=1)
 
 
 def _builds(request: SuiteRequest) -> dict[str, str]:
@@ -303,13 +331,3 @@ def _text(request: SuiteRequest) -> str:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_label(name: object) -> bool:
-    return (
-        isinstance(name, str)
-        and bool(name.strip())
-        and len(name) <= _NAME_LENGTH
-        and name.isprintable()
-        and "," not in name
-    )

@@ -39,6 +39,7 @@ AutotestError
  │    │    ├── NoControlFileList
  │    │    ├── ControlFileEmpty
  │    │    ├── ControlFileMalformed
+ │    │    ├── SuiteControlFileException
  │    │    ├── SuiteFileFailed
  │    │    └── ControlVariableException
  │    ├── SuiteArgumentException
@@ -50,6 +51,9 @@ AutotestError
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 
 class AutotestError(Exception):
@@ -224,6 +228,10 @@ class ControlFileMalformed(ControlFileError):
     """The control file is not text that can be read."""
 
 
+class SuiteControlFileException(ControlFileError):
+    """The control files of a suite cannot be read in one piece."""
+
+
 class SuiteFileFailed(ControlFileError):
     """A suite control file did not do its one duty. *path*, *line* (0: not known) and *what* say where and what."""
 
@@ -241,7 +249,14 @@ class InvalidBugTemplate(RequestError):
 
 
 class ControlVariableException(ControlFileError):
-    """The control file does not parse, or lacks a required variable."""
+    """The control file does not parse, or lacks a required variable.
+
+    *diagnoses* are what is wrong with the file, each a control_diagnosis.Diagnosis.
+    """
+
+    def __init__(self, message: str, diagnoses: Sequence[Any] = ()):
+        self.diagnoses = tuple(diagnoses)
+        super().__init__(message)
 
 
 class ArchiveRefused(RequestError):

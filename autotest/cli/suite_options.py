@@ -30,7 +30,7 @@ _WHAT = (
     click.option("--model", default="", help="Run on hosts with the label model:MODEL."),
     click.option("-p", "--pool", default="", help="Run on hosts with the label pool:POOL; default: any pool."),
     click.option("--label", "labels", multiple=True, help="Every test needs this label too; may be repeated."),
-    click.option("-i", "--build", required=True, help="The staged build to test."),
+    click.option("-i", "--build", required=True, help="The build to test; TARGET/LATEST: its newest."),
     click.option("--cheets-build", default="", metavar="BUILD", help="Android build, label cheets-version."),
     click.option("--firmware-rw-build", default="", metavar="BUILD", help="Firmware build, label fwrw-version."),
     click.option("--firmware-ro-build", default="", metavar="BUILD", help="Firmware build, label fwro-version."),

@@ -6,6 +6,8 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
+import click
+
 from autotest import api, errors
 from autotest.cli import suite_codes, suite_options
 from autotest.cli.failures import Failure
@@ -14,7 +16,8 @@ from autotest.states import HostStatus
 #: A suite that was created since counts as one that ran before.
 RECENT = datetime.timedelta(days=14)
 
-_DEAD = frozenset({HostStatus.REPAIR_FAILED.value, HostStatus.REPAIRING.value, HostStatus.VERIFYING.value})
+#: Section 4.7: what --minimum-duts does not count, beside locked hosts.
+_UNAVAILABLE = frozenset({HostStatus.REPAIR_FAILED.value, HostStatus.REPAIRING.value, HostStatus.VERIFYING.value})
 
 
 def create(given: dict[str, Any]) -> int:
@@ -23,6 +26,7 @@ def create(given: dict[str, Any]) -> int:
     Raises Failure with the code of section 4.8 for a lab that cannot run it, ValidationError for options that do not
     fit, and what api.create_suite_job raises.
     """
+    given = {**given, "build": _named(given["build"])}
     arguments = suite_options.arguments(given)
     if given["pre_check"]:
         _look_back(given, arguments["suite_name"])
@@ -31,10 +35,18 @@ def create(given: dict[str, Any]) -> int:
     try:
         return api.create_suite_job(**arguments)
     except errors.NoEligibleHost as problem:
-        nobody = not api.machines(suite_options.place(given))
-        raise Failure(
-            str(problem), suite_codes.BOARD_NOT_AVAILABLE if nobody else suite_codes.INFRA_FAILURE
-        ) from problem
+        if not api.machines(suite_options.place(given)):
+            raise Failure(str(problem), suite_codes.BOARD_NOT_AVAILABLE) from problem
+        text = f"{problem}; --skip-duts-check queues the suite all the same"
+        raise Failure(text, suite_codes.INFRA_FAILURE) from problem
+
+
+def _named(build: str) -> str:
+    """The build's own name; says on stderr which one the newest is."""
+    found = api.newest_build(build)
+    if found != build:
+        click.echo(f"{build} is {found}", err=True)
+    return found
 
 
 def _look_at_hosts(given: dict[str, Any]) -> None:
@@ -49,7 +61,7 @@ def _look_at_hosts(given: dict[str, Any]) -> None:
             f"{closed}, and no other lab has {wanted}; --bypass-labstatus queues the suite all the same", code
         )
     least = given["minimum_duts"]
-    live = [host for host in hosts if not host["locked"] and host["status"] not in _DEAD]
+    live = [host for host in hosts if not host["locked"] and host["status"] not in _UNAVAILABLE]
     if least and hosts and len(live) < least:
         raise Failure(
             f"{len(live)} of the {len(hosts)} hosts with {wanted} are available, and --minimum-duts asks for {least}; "

@@ -13,6 +13,7 @@ from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.datastructures import State
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from autotest import errors
@@ -51,6 +52,7 @@ def make_app(config: Config, depot: Depot, jobs: Jobs) -> FastAPI:
     for kind, status in _STATUSES:
         app.add_exception_handler(kind, _refusal(status))
     app.add_exception_handler(RequestValidationError, _incomplete)
+    app.add_exception_handler(HTTPException, _unknown)
     app.add_middleware(_Counted, state=app.state)
     _add_staging(app, depot, jobs)
     _add_control_files(app, depot)
@@ -194,6 +196,13 @@ async def _incomplete(request: Request, problem: Exception) -> Response:
     """An argument is missing."""
     missing = [str(fault["loc"][-1]) for fault in cast(RequestValidationError, problem).errors()]
     return PlainTextResponse(f"{request.url.path}: missing or wrong: {', '.join(missing)}", status_code=400)
+
+
+async def _unknown(request: Request, problem: Exception) -> Response:
+    """No such method here, or not by this verb."""
+    refused = cast(HTTPException, problem)
+    fact = f"{request.method} {request.url.path}: {refused.detail}"
+    return PlainTextResponse(fact, status_code=refused.status_code, headers=refused.headers)
 
 
 @contextlib.asynccontextmanager

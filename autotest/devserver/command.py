@@ -84,7 +84,8 @@ def list_builds(file: Path | None, as_json: bool) -> None:
     if staged:
         Console().print(table)
     total = sum(one.record.bytes for one in staged)
-    click.echo(f"{len(staged)} builds, {total / _MB:,.0f} MB of {config.quota / _MB:,.0f}")
+    what = "1 build" if len(staged) == 1 else f"{len(staged)} builds"
+    click.echo(f"{what}, {total / _MB:,.0f} MB of {config.quota / _MB:,.0f}")
 
 
 @devserver.command()

@@ -89,7 +89,7 @@ class DevServer:
             ) from problem
 
     def suite_controls(self, build: str, suite: str = "") -> dict[str, str]:
-        """The texts of the build's control files, or of those in *suite*, by path. Raises NoControlFileList."""
+        """The texts of the build's control files, or of those in *suite*, by path. Raises SuiteControlFileException."""
         try:
             answer = self._ask("list_suite_controls", {"build": build, "suite_name": suite}, _LONGEST_LIST)
             found = _json(answer.body, dict)
@@ -97,7 +97,7 @@ class DevServer:
                 raise errors.HttpFailed("list_suite_controls: not a JSON object of texts")
             return found
         except errors.HttpFailed as problem:
-            raise errors.NoControlFileList(self._no_control_file(build, problem)) from problem
+            raise errors.SuiteControlFileException(self._no_control_file(build, problem)) from problem
 
     def dependency_info(self, build: str) -> dict[str, dict[str, list[str]]]:
         """For each suite of the build its control files, and what each depends on."""
@@ -122,6 +122,8 @@ class DevServer:
         found = _lines(self._ask("latestbuild", {"target": target, "milestone": milestone}, _SHORT_BODY).body)
         if len(found) != 1:
             raise errors.HttpFailed(f"latestbuild: not one build but {len(found)} lines")
+        if not found[0].startswith(f"{target}/"):
+            raise errors.HttpFailed(f"latestbuild: no build of {target} but {_begin(found[0].encode())}")
         return found[0]
 
     def static_url(self, build: str, path: str) -> str:

@@ -8,15 +8,24 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from autotest import control_tree, errors
 from autotest.control_file import ControlFile
+from autotest.devserver_client import fleet
 from autotest.scheduler import fetching
 from autotest.settings import Settings
 
 _TESTS = "control/"
+#: ``<target>/LATEST`` in any case is the newest build of the target (control-files-and-suites.md section 3.2).
+_LATEST = "/latest"
+#: So many folders above it: ``<target>/<release>/<number>``.
+_DEEPEST = 2
+#: What a build is called within its target (section 4.6).
+_RELEASE = re.compile(r"R\d+-[0-9.ab-]+")
 
 
 class Unreadable(NamedTuple):
@@ -40,6 +49,24 @@ def is_name(build: str) -> bool:
     return build.isprintable() and plain
 
 
+def newest(settings: Settings, build: str) -> str:
+    """The name that *build* stands for: ``<target>/LATEST`` is the newest ``<target>/R<milestone>-<version>`` that a
+    dev server knows or, without dev servers, that is staged; any other name is itself. Raises StageBuildFailure."""
+    if not build.lower().endswith(_LATEST):
+        return build
+    target = build[: -len(_LATEST)]
+    if not is_name(target):
+        raise errors.StageBuildFailure(f"{build[:100]!r} is not the name of a build")
+    if settings.devservers:
+        return fleet.latest(target, settings.devservers)
+    place = settings.builds_dir / target
+    there = place.iterdir() if place.is_dir() else ()
+    found = [f"{target}/{child.name}" for child in there if _RELEASE.fullmatch(child.name) and child.is_dir()]
+    if not found:
+        raise errors.StageBuildFailure(f"No build of {target}: {place} holds no R<milestone>-<version>")
+    return max(found, key=fleet.version)
+
+
 def stage(settings: Settings, build: str) -> Path:
     """See that the tests of *build* are below the builds root. Returns their folder.
 
@@ -59,13 +86,24 @@ def folder(builds_dir: Path, build: str) -> Path:
         raise errors.StageBuildFailure(f"{build[:100]!r} is not the name of a build")
     place = builds_dir / build
     if not place.is_dir():
-        there = builds_dir.iterdir() if builds_dir.is_dir() else ()
-        staged = sorted(child.name for child in there if child.name != fetching.PLACE)
+        staged = sorted(_staged(builds_dir, ""))
         near = difflib.get_close_matches(build, staged, n=3, cutoff=0.4) or staged[:3]
         raise errors.StageBuildFailure(
             f"Failed to stage {build}: {place} is not there; staged builds: {', '.join(near) or 'none'}"
         )
     return place
+
+
+def _staged(builds_dir: Path, target: str, depth: int = 0) -> Iterator[str]:
+    """The names of the builds below ``<target>/``, of as many parts as build names have (section 4.6)."""
+    place = builds_dir / target
+    for child in place.iterdir() if place.is_dir() else ():
+        if not child.is_dir() or not is_name(child.name):
+            continue
+        if any((child / name).is_dir() for name in ("control", "test_suites")):
+            yield f"{target}{child.name}"
+        elif depth < _DEEPEST:
+            yield from _staged(builds_dir, f"{target}{child.name}/", depth + 1)
 
 
 def suite_control(builds_dir: Path, build: str, suite: str) -> str:

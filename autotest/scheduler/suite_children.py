@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,8 +10,8 @@ from typing import NamedTuple
 
 from autotest import errors
 from autotest.control_file import ControlFile
-from autotest.models.afe import Job
-from autotest.scheduler import jobs, suite_hosts
+from autotest.models.afe import Host, Job
+from autotest.scheduler import entries, jobs, suite_hosts
 from autotest.scheduler.jobs import JobSpec
 from autotest.scheduler.suite_folder import Skipped
 from autotest.scheduler.suite_hosts import Inventory
@@ -64,9 +65,34 @@ def make(suite: Job, spec: SuiteSpec, members: Iterable[ControlFile], now: datet
             continue
         tests.append(test)
         specs.append(_job(suite, spec, test, needs))
+    if spec.each_host:
+        return _on_each_host(spec, tests, specs, skipped, inventory, now)
     made = jobs.insert_children(suite, specs, now)
     children = [Child(test.name or test.path, job_id, test) for test, (job_id, _) in zip(tests, made, strict=True)]
     return Made(children, skipped, [wake for _, wake in made])
+
+
+def _on_each_host(
+    spec: SuiteSpec,
+    tests: Sequence[ControlFile],
+    specs: Sequence[JobSpec],
+    skipped: list[Skipped],
+    inventory: Inventory,
+    now: datetime.datetime,
+) -> Made:
+    """A job for each of the *tests* and each live host, bound to it. What has no live host now is ABORT."""
+    made = Made([], skipped, [])
+    for test, each in zip(tests, specs, strict=True):
+        hostnames = inventory.live(each.dependencies)[: spec.num_max]
+        if not hostnames:
+            reason = f"every host with {', '.join(sorted(spec.place))} is locked or broken"
+            made.skipped.append(Skipped(test.name or test.path, Outcome.ABORT.value, reason))
+        for host in Host.select().where(Host.hostname.in_(hostnames)).order_by(Host.id):
+            bound = dataclasses.replace(each, meta_hosts=(), hosts=(host.hostname,), synch_count=0)
+            job = jobs.insert(bound, now)
+            made.wakes.extend(entries.queued_wake(entry) for entry in jobs.insert_entries(job, bound, [host]))
+            made.children.append(Child(test.name or test.path, job.id, test))
+    return made
 
 
 def job_name(spec: SuiteSpec, test_name: str) -> str:

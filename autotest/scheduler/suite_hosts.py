@@ -16,7 +16,8 @@ from autotest.models.afe import Host
 from autotest.scheduler import labels
 from autotest.states import HostStatus
 
-_DEAD = (HostStatus.REPAIR_FAILED.value, HostStatus.REPAIRING.value, HostStatus.VERIFYING.value)
+# Not those that are verified: that is how nearly every test begins.
+_BROKEN = (HostStatus.REPAIR_FAILED.value, HostStatus.REPAIRING.value)
 #: Labels that a message counts.
 _NAMED = 5
 
@@ -59,6 +60,11 @@ class Inventory:
         needed = labels.deciding(needs)
         found = [Lack(host.hostname, tuple(sorted(needed - host.labels))) for host in self.hosts]
         return sorted(found, key=lambda lack: (len(lack.labels), natural_order(lack.hostname)))
+
+    def live(self, needs: Collection[str]) -> list[str]:
+        """The names of the hosts that carry *needs* and are neither locked nor broken, in natural order."""
+        needed = labels.deciding(needs)
+        return sorted((host.hostname for host in self.hosts if host.live and needed <= host.labels), key=natural_order)
 
     def check(self, place: Collection[str], count: int) -> None:
         """Raise NoEligibleHost, saying how many of which labels are missing, unless *count* live hosts are there."""
@@ -119,6 +125,6 @@ def inventory() -> Inventory:
     columns = (Host.id, Host.hostname, Host.lab, Host.locked, Host.status)
     rows = Host.select(*columns).where(Host.invalid == False).tuples()  # noqa: E712 - an SQL expression
     return Inventory(
-        Carrier(hostname, lab_id, carried.get(host_id, frozenset()), not locked and status not in _DEAD)
+        Carrier(hostname, lab_id, carried.get(host_id, frozenset()), not locked and status not in _BROKEN)
         for host_id, hostname, lab_id, locked, status in rows
     )

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from autotest.models import bulk
-from autotest.models.afe import HostQueueEntry, Job, JobDependencyLabel, JobKeyval, Label
+from autotest.models.afe import Host, HostQueueEntry, Job, JobDependencyLabel, JobKeyval, Label
 from autotest.models.database import held
 from autotest.models.suite import SuiteRequest, SuiteRetry
 from autotest.scheduler import entries, jobs, suite_hosts, suite_results
@@ -87,13 +87,15 @@ def _again(job: Job, retry: SuiteRetry, now: datetime.datetime) -> list[Wake]:
     """Make the job that runs the test once more, if the suite's budget and the inventory allow it."""
     spec = _spec(job)
     place = sorted(set(spec.meta_hosts))
-    if suite_hosts.inventory().unsupported(spec.dependencies, place, len(spec.meta_hosts)):
+    bound = list(Host.select().where(Host.hostname.in_(list(spec.hosts)), ~Host.invalid))
+    unsupported = suite_hosts.inventory().unsupported(spec.dependencies, place, max(1, len(spec.meta_hosts)))
+    if unsupported or len(bound) < len(spec.hosts):
         SuiteRetry.update(state=RetryState.ATTEMPTED.value).where(SuiteRetry.job == job.id).execute()
         return []
     if not _spend(job.parent_job_id):
         return []
     made = jobs.insert(spec, now)
-    woken = [entries.queued_wake(entry) for entry in jobs.insert_entries(made, spec, [])]
+    woken = [entries.queued_wake(entry) for entry in jobs.insert_entries(made, spec, bound)]
     SuiteRetry.update(state=RetryState.RETRIED.value).where(SuiteRetry.job == job.id).execute()
     SuiteRetry.create(job=made, attempts_left=retry.attempts_left - 1, state=RetryState.NOT_ATTEMPTED.value)
     return woken
@@ -110,7 +112,7 @@ def _spend(suite_id: int) -> bool:
 
 
 def _spec(job: Job) -> JobSpec:
-    """The job once more, not FAST this time, as the retry of this one."""
+    """The job once more, as the retry of this one: on its host if it was for that alone, and not FAST this time."""
     needed = Label.select(Label.name).join(JobDependencyLabel).where(JobDependencyLabel.job == job.id).tuples()
     metahosts = (
         HostQueueEntry.select(Label.name)
@@ -119,6 +121,8 @@ def _spec(job: Job) -> JobSpec:
         .order_by(HostQueueEntry.id)
         .tuples()
     )
+    entry = HostQueueEntry
+    bound = entry.select(Host.hostname).join(Host).where(entry.job == job.id, entry.meta_host.is_null()).tuples()
     keyvals = dict(JobKeyval.select(JobKeyval.key, JobKeyval.value).where(JobKeyval.job == job.id).tuples())
     return JobSpec(
         name=job.name or "",
@@ -126,6 +130,7 @@ def _spec(job: Job) -> JobSpec:
         control_type=ControlType(job.control_type),
         owner=job.owner or "",
         priority=job.priority,
+        hosts=[hostname for (hostname,) in bound],
         meta_hosts=[name for (name,) in metahosts],
         dependencies=sorted(name for (name,) in needed),
         keyvals={**keyvals, KEY: str(job.id)},

@@ -7,6 +7,7 @@ last of them ended (one conditional UPDATE decides who says so) or the suite's t
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import difflib
 import logging
@@ -54,7 +55,7 @@ def create(asked: Asked, settings: Settings, now: datetime.datetime) -> tuple[in
     Raises StageBuildFailure, NoControlFileList, ControlFileNotFound, ControlFileEmpty, ControlFileMalformed,
     ValidationError, and NoEligibleHost when check_hosts finds too few live hosts of the suite's labels.
     """
-    spec = asked.spec
+    spec = _with_newest_builds(asked.spec, settings)
     if not spec.name or "/" in spec.name:
         raise errors.ValidationError({"suite_name": f"{spec.name!r} is not the name of a suite"})
     started = utc_now()
@@ -65,9 +66,9 @@ def create(asked: Asked, settings: Settings, now: datetime.datetime) -> tuple[in
         keyvals["payload_finished_time"] = f"{utc_now():{_TIME}}"
     text = asked.control_file or builds.suite_control(*tree, spec.name)
     name = f"{spec.build}-test_suites/control.{spec.name}"
+    of_job = {"job_keyvals": jobs.check_keyvals(keyvals), "suite_name": jobs.check_name(name)}
     problems = {
-        **jobs.check_keyvals(keyvals),
-        **jobs.check_name(name),
+        **{argument: "; ".join(found.values()) for argument, found in of_job.items() if found},
         **users.check_login(spec.owner),
         **_limits(spec),
     }
@@ -86,7 +87,7 @@ def create(asked: Asked, settings: Settings, now: datetime.datetime) -> tuple[in
         timeout_mins=spec.timeout_mins,
         max_runtime_mins=spec.max_runtime_mins,
     )
-    return _write(job, asked, settings, now)
+    return _write(job, dataclasses.replace(asked, spec=spec), settings, now)
 
 
 @retried
@@ -210,6 +211,7 @@ def _plan(job: Job, settings: Settings) -> _Plan | str:
         shelf = _shelf(asked.spec, settings)
         path = f"test_suites/control.{asked.spec.name}"
         decision = runner.decide(job.control_file or "", path, asked.spec.arguments(asked.suite_args), shelf.tests)
+        decision = decision._replace(spec=_with_newest_builds(decision.spec, settings))
     except (errors.LabError, peewee.PeeweeException):
         raise
     except errors.AutotestError as problem:
@@ -218,7 +220,9 @@ def _plan(job: Job, settings: Settings) -> _Plan | str:
         logger.exception("suite job %s cannot be scheduled", job.id)
         return f"{type(problem).__name__}: {problem}"
     if not decision.members:
-        return _no_members(decision.spec, shelf)
+        broken = f"; {len(shelf.unreadable)} control files do not parse" if shelf.unreadable else ""
+        # The last of the notes says why.
+        return decision.notes[-1] + broken
     return _Plan(decision, shelf)
 
 
@@ -265,6 +269,16 @@ def _shelf(spec: SuiteSpec, settings: Settings) -> builds.Shelf:
     return builds.tests(*_tree(spec, settings), cache if cache.is_dir() else None)
 
 
+def _with_newest_builds(spec: SuiteSpec, settings: Settings) -> SuiteSpec:
+    """*spec* with a build's own name for each ``<target>/LATEST``, the same one wherever it stands."""
+    names = {build: builds.newest(settings, build) for build in {*spec.builds.values(), spec.test_source_build}}
+    return dataclasses.replace(
+        spec,
+        builds={prefix: names[build] for prefix, build in spec.builds.items()},
+        test_source_build=names[spec.test_source_build],
+    )
+
+
 def _keyvals(spec: SuiteSpec) -> dict[str, str]:
     return {
         **{key: str(value) for key, value in spec.job_keyvals.items()},
@@ -296,13 +310,6 @@ def _limits(spec: SuiteSpec) -> dict[str, str]:
     if spec.num is not None and spec.num < spec.suite_min_duts:
         return {"num": f"{spec.num} machines at most are fewer than suite_min_duts, {spec.suite_min_duts}"}
     return {}
-
-
-def _no_members(spec: SuiteSpec, shelf: builds.Shelf) -> str:
-    known = sorted({part for test in shelf.tests for part in test.suite_tag_parts})
-    near = difflib.get_close_matches(spec.name, known, n=_NEAR) or known[:_NEAR]
-    broken = f"; {len(shelf.unreadable)} control files do not parse" if shelf.unreadable else ""
-    return f"no control file is {spec.wanted}; suites of this build: {', '.join(near) or 'none'}{broken}"
 
 
 def _over(job: Job, now: datetime.datetime) -> bool:

@@ -13,6 +13,8 @@ from typing import Any
 from autotest import errors, states
 
 _LONGEST = 255
+#: What a column of the database holds.
+_LARGEST = 2**31 - 1
 
 
 def text(key: str, value: object) -> str:
@@ -42,8 +44,10 @@ def count(least: int) -> Callable[[str, object], int]:
     def check(key: str, value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
             raise _unfit(key, "int", value)
-        if not least <= value < 2**31:
+        if value < least:
             raise errors.SuiteArgumentException(f"reimage_and_run() needs {key} of at least {least}, not {value}")
+        if value > _LARGEST:
+            raise errors.SuiteArgumentException(f"reimage_and_run() needs {key} of at most {_LARGEST}, not more")
         return value
 
     return check

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from autotest import control_file, errors
+from autotest import control_file, control_tree, errors
 from autotest.control_file import ControlFile
 from autotest.suite import runner
 from autotest.suite.runner import Decision
 from autotest.suite.spec import PLAIN, SuiteSpec
+
+#: Beside test_suites/, with a folder for each test.
+_FOLDER = "control"
 
 
 @click.command()
@@ -45,7 +49,8 @@ def _print(decision: Decision, unreadable: dict[str, str]) -> None:
     for test in decision.members:
         mark = "  (experimental)" if test.experimental else ""
         click.echo(f"{test.name or '':{width}}  {test.path}{mark}")
-    click.echo(f"suite {decision.spec.name}: {len(decision.members)} tests, {decision.spec.wanted}", err=True)
+    what = "1 test" if len(decision.members) == 1 else f"{len(decision.members)} tests"
+    click.echo(f"suite {decision.spec.name}: {what}, {decision.spec.wanted}", err=True)
     for note in decision.notes:
         click.echo(f"note: {note}", err=True)
     for path, reason in unreadable.items():
@@ -63,14 +68,10 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _tests(root: Path) -> tuple[list[ControlFile], dict[str, str]]:
-    """The tests below *root*, slowest first as in a suite, and why others cannot be read, by path."""
-    tests, unreadable = [], {}
-    for path in sorted((root / "control").glob("**/control*")):
-        place = path.relative_to(root).as_posix()
-        if not path.is_file() or not (path.name == "control" or path.name.startswith("control.")):
-            continue
-        try:
-            tests.append(control_file.parse(control_file.read(path).text, place))
-        except errors.ControlFileError as problem:
-            unreadable[place] = str(problem)
-    return sorted(tests, key=lambda test: (-test.time_rank, test.name or "", test.path)), unreadable
+    """The tests below *root* as a suite sees them, and why others cannot be read, by path."""
+    try:
+        tree = control_tree.read(root / _FOLDER)
+    except errors.NoControlFileList:
+        return [], {}
+    tests = [dataclasses.replace(test, path=f"{_FOLDER}/{test.path}") for test in tree.tests]
+    return tests, {f"{_FOLDER}/{path}": reason for path, reason in tree.unreadable}

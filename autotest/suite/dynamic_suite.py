@@ -1,4 +1,4 @@
-"""What a suite control file calls: ``reimage_and_run(**args_dict)``, once.
+"""What a suite control file calls, once: ``reimage_and_run(**args_dict)``, or ``run_provision_suite(**args_dict)``.
 
 It runs nothing itself: it checks and remembers what the file asks for, and :mod:`autotest.suite.child` hands that on.
 See docs/how-to/suite.md.
@@ -15,8 +15,12 @@ from typing import Any
 
 from autotest import errors
 from autotest.control_file import ControlFile
-from autotest.suite.predicates import Predicate
+from autotest.suite import arguments
+from autotest.suite.predicates import Named, Predicate
 from autotest.suite.spec import SuiteSpec
+
+#: The test that passes wherever the build is.
+PROVISION = "provision"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +86,23 @@ def reimage_and_run(**args_dict: Any) -> None:
         args_dict["predicate"] = None
     spec, notes = SuiteSpec.from_call(args_dict)
     record.asked.append(Asked(spec, notes, line_in(sys._getframe(), record.path), chooser))
+
+
+def run_provision_suite(num_required: Any = None, num_max: Any = None, **args_dict: Any) -> None:
+    """Ask for the suite that brings the builds onto hosts: the test ``provision`` on each live host of the suite's
+    labels, on *num_max* at most. It is fine as soon as *num_required* of them passed, whatever became of the others.
+
+    Both may be digits, as the command line gives them. Raises SuiteArgumentException as reimage_and_run() does.
+    """
+    if num_required is None:
+        raise errors.SuiteArgumentException("run_provision_suite() needs num_required=int")
+    arguments.count(1)("num_required", _number(num_required))
+    which = {"predicate": Named(PROVISION), "each_host": True, "num_max": _number(num_max)}
+    reimage_and_run(**{**args_dict, **which})
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 10 else value
 
 
 def line_in(frame: FrameType | None, path: str) -> int:

@@ -62,6 +62,9 @@ class SuiteSpec:
     max_retries: int | None = None
     #: Hosts that the suite is brought up to before others get a second one.
     suite_min_duts: int = 0
+    #: Run every test on each available host, at most on *num_max* of them, instead of once on any.
+    each_host: bool = False
+    num_max: int | None = None
     offload_failures_only: bool = False
     #: The build that the control files come from; '' with run_prod_code alone.
     test_source_build: str = ""
@@ -212,6 +215,8 @@ _CHECKS: dict[str, Any] = {
     "job_retry": arguments.flag,
     "max_retries": arguments.count(0),
     "suite_min_duts": arguments.count(0),
+    "each_host": arguments.flag,
+    "num_max": arguments.count(1),
     "offload_failures_only": arguments.flag,
     "test_source_build": arguments.text,
     "run_prod_code": arguments.flag,

@@ -26,7 +26,7 @@ from nodes.proxy import Proxy
 from nodes.settled import WITNESS
 from nodes.workers import WorkerNode
 
-from autotest import api, celery
+from autotest import api, api_session, celery
 from autotest.models import database, schema
 from autotest.sim import fleet
 
@@ -135,7 +135,7 @@ def lab(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Lab:
     """A whole installation that runs, and that the API works on."""
-    monkeypatch.setattr(api, "_bound", None)
+    monkeypatch.setattr(api_session, "_bound", None)
     api.bind(installation.settings, celery_setup_app)
     return Lab(installation, celery_setup)
 

@@ -26,8 +26,15 @@ job.run_test("gate", place={place!r}, verdict=verdict)
 """
 
 
-def suite(lab, **arguments):
-    lab.job_ids.append(api.create_suite_job("smoke", "sim", BUILD, pool="suites", owner=OWNER, **arguments))
+#: Of test_suites/control.provision, what runs.
+_PROVISION = """
+from autotest.suite import dynamic_suite
+dynamic_suite.run_provision_suite(name="provision", **args_dict)
+"""
+
+
+def suite(lab, name="smoke", **arguments):
+    lab.job_ids.append(api.create_suite_job(name, "sim", BUILD, pool="suites", owner=OWNER, **arguments))
     return lab.job_ids[-1]
 
 
@@ -56,6 +63,26 @@ def test_a_flaky_test_runs_again_and_a_broken_one_is_reported(lab):
     lab.wait_until(path.is_file, "the failure that stands is reported")
     (told,) = (json.loads(line) for line in path.read_text().splitlines())
     assert (told["fault"]["reason"], told["fault"]["suite_job_id"]) == ("as it should", job)
+
+
+@pytest.mark.lab(duts=3)
+def test_a_suite_that_provisions_tries_each_host_and_is_fine_with_as_many_as_it_must_have(lab):
+    body = "job.record('FAIL' if '/dut2/' in os.getcwd() + '/' else 'GOOD', None, 'provision')"
+    lab.installation.add_test("provision", body)
+    lab.installation.add_test("other", "job.run_test('quick')")
+
+    enough = suite(lab, "provision", control_file=_PROVISION, suite_args={"num_required": 2})
+    lab.wait_for(enough, EntryStatus.COMPLETED)
+    more = suite(lab, "provision", control_file=_PROVISION, suite_args={"num_required": 3})
+    lab.wait_for(more, EntryStatus.COMPLETED)
+
+    assert_settled(lab)
+    for job, code in ((enough, 0), (more, 3)):
+        found = api.suite_summary(job)
+        ran = sorted((row.hostname, row.status) for row in found.rows if not row.view.is_suite)
+        assert ran == [("dut1", "GOOD"), ("dut2", "FAIL"), ("dut3", "GOOD")]
+        assert found.verdict is not None
+        assert found.verdict.code == code
 
 
 @pytest.mark.lab(duts=1)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from autotest import api, celery
+from autotest import api, api_session, celery
 from autotest.models import database, schema
 from autotest.models.afe import Host, HostQueueEntry, Job, SpecialTask, User
 from autotest.models.lab import Lab, Lease
@@ -152,4 +152,4 @@ def installation(
     with contextlib.closing(sqlite3.connect(root / "autotest.db")) as kept:
         kept.execute("SELECT login FROM afe_users").fetchall()
         yield made
-    monkeypatch.setattr(api, "_bound", None)
+    monkeypatch.setattr(api_session, "_bound", None)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import inspect
 import logging
 import threading
 
 import pytest
 
-from autotest import api, api_arguments, celery, errors
+from autotest import api, api_arguments, api_session, celery, errors
+from autotest.api_arguments import SuiteRequest
 from autotest.models import database
 from autotest.models.afe import AbortedEntry, Host, HostQueueEntry, JobKeyval, SpecialTask
 from autotest.scheduler import suite_request, suites, wakes
@@ -107,7 +110,7 @@ def test_every_argument_is_kept_for_the_suite_as_data(suite):
     [
         ("pi4-release/R50-1.0.0", "pi4"),
         ("trybot-pi4-paladin/R50-1.0.0-b7", "pi4"),
-        ("pi4-chromium-release/LATEST", "pi4"),
+        ("pi4-chromium-release/R50-1.0.0", "pi4"),
         ("x86-alex-release/R50-1.0.0", "x86-alex"),
     ],
 )
@@ -122,6 +125,34 @@ def test_without_a_board_and_without_a_build_that_says_it_both_are_asked_for(sui
     with pytest.raises(errors.ValidationError) as refused:
         suite(board="", build="")
     assert problems(refused) == {"board": "must be given", "build": "must be given"}
+
+
+def test_the_latest_build_is_called_by_its_own_name_wherever_it_stands(installation, suite):
+    installation.build("pi4-release/R1-2.0")
+    installation.build("pi4-firmware/R3-1.0")
+
+    job_id = suite(build="pi4-release/LATEST", builds={"fwrw-version": "pi4-firmware/latest"}, board="")
+
+    assert installation.job(job_id).name == "pi4-release/R1-2.0-test_suites/control.smoke"
+    assert (keyvals(job_id)["build"], keyvals(job_id)["board"]) == ("pi4-release/R1-2.0", "pi4")
+    with database.connection():
+        spec = suite_request.asked(job_id).spec
+    assert spec.builds == {"version": "pi4-release/R1-2.0", "fwrw-version": "pi4-firmware/R3-1.0"}
+    assert spec.test_source_build == "pi4-release/R1-2.0"
+
+
+def test_a_target_that_nobody_built_has_no_latest_build(suite):
+    with pytest.raises(errors.StageBuildFailure, match="No build of pi5-release"):
+        suite(build="pi5-release/LATEST", board="pi4")
+
+
+def test_every_argument_reaches_the_request_under_its_own_name():
+    given = inspect.signature(api.create_suite_job).parameters
+    fields = {field.name: field for field in dataclasses.fields(SuiteRequest)}
+
+    assert set(given) == set(fields)
+    for name in given.keys() - {"board", "build", "owner", "suite_name"}:
+        assert given[name].default == fields[name].default, name
 
 
 def test_a_control_file_that_is_given_goes_before_the_one_in_the_build(installation, suite):
@@ -176,7 +207,7 @@ def test_an_explanation_names_what_each_host_lacks(installation, suite):
         ("num", 0, "at least 1"),
         ("priority", "urgent", "neither a number nor one of"),
         ("child_dependencies", ["a,b"], "'a,b' is not a label"),
-        ("child_dependencies", "modem", "a list of labels, not one text"),
+        ("child_dependencies", "modem", "must be a list of labels, not 'modem'"),
         ("job_keyvals", {"build": "x"}, "build is written by the suite itself"),
         ("suite_args", {"x": object()}, "JSON"),
         ("suite_args", {"a-b": 1}, "'a-b' cannot be the name of an argument"),
@@ -185,10 +216,19 @@ def test_an_explanation_names_what_each_host_lacks(installation, suite):
         ("test_args", {"a-b": 1}, "'a-b' cannot be the name of a test argument"),
         ("test_args", {"name": "x"}, "'name' cannot be the name of a test argument"),
         ("max_retries", 3, "has no effect without job_retry"),
-        ("file_bugs", 1, "needs file_bugs=bool, not 1"),
+        ("file_bugs", 1, "must be bool, not 1"),
         ("delay_minutes", -1, "at least 0"),
         ("builds", {"version": "other/R2"}, f"other/R2 is not build {BUILD}"),
         ("child_dependencies", [7], "7 is not a label"),
+        ("board", 7, "must be text, not 7"),
+        ("board", "a,b", "must be str, not 'a,b'"),
+        ("builds", {"foo": "x"}, "must be dict of builds by version or <what>-version, not 'foo': 'x'"),
+        ("builds", {"version": 7}, "must be the names of builds by the prefix of their labels, not {'version': 7}"),
+        ("suite_args", [1], "must be a dict by text, not [1]"),
+        ("suite_args", {1: 1}, "must be a dict by text, not {1: 1}"),
+        ("job_keyvals", {"a b": "c"}, "'a b' is not a key"),
+        ("timeout_mins", 2**31, "must be at most 2147483647"),
+        ("is_cloning", 1, "must be bool, not 1"),
     ],
 )
 def test_arguments_that_cannot_be_accepted_are_named_with_the_reason(suite, argument, value, text):
@@ -196,6 +236,39 @@ def test_arguments_that_cannot_be_accepted_are_named_with_the_reason(suite, argu
         suite(**{argument: value})
     assert set(problems(refused)) == {argument}
     assert text in problems(refused)[argument]
+
+
+@pytest.mark.parametrize("argument", [field.name for field in dataclasses.fields(SuiteRequest)])
+def test_whatever_an_argument_is_the_answer_is_a_suite_or_one_of_our_errors(suite, argument):
+    odd = [
+        None,
+        0,
+        -1,
+        2**40,
+        1.5,
+        True,
+        "",
+        " ",
+        "x",
+        "x" * 300,
+        "a/b",
+        "../..",
+        "\ud800",
+        "\0",
+        b"x",
+        object(),
+        (),
+        [1],
+    ]
+    odd += [[None], ["a" * 300], {}, {1: 1}, {"a": object()}, {"": ""}, {"version": None}, {"a": float("nan")}, {"x"}]
+    refused = []
+    for value in odd:
+        try:
+            suite(**{argument: value})
+        except errors.RequestError as problem:
+            refused.append(str(problem))
+    assert refused
+    assert all(refused)
 
 
 def test_every_argument_that_does_not_fit_is_named_at_once(suite):
@@ -286,7 +359,7 @@ def test_queue_depths_are_unknown_while_the_broker_does_not_answer(installation,
 
 
 def test_a_database_that_is_not_migrated_says_what_to_run(tmp_path, monkeypatch):
-    monkeypatch.setattr(api, "_bound", None)
+    monkeypatch.setattr(api_session, "_bound", None)
     monkeypatch.setenv("AUTOTEST_ROOT", str(tmp_path))
     with pytest.raises(errors.ConfigError, match=r"the database lacks 0001_initial.*; run: autotest db migrate"):
         api.list_jobs()
@@ -302,7 +375,7 @@ def test_a_database_that_is_not_migrated_says_what_to_run(tmp_path, monkeypatch)
     ],
 )
 def test_a_database_that_cannot_be_used_is_named_without_its_password(tmp_path, monkeypatch, address, error, text):
-    monkeypatch.setattr(api, "PATIENCE", 0.1)
+    monkeypatch.setattr(api_session, "PATIENCE", 0.1)
     with pytest.raises(error) as refused:
         api.bind(Settings(root=tmp_path, database=address))
     assert text in str(refused.value)

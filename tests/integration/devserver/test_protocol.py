@@ -87,6 +87,7 @@ def test_health_tells_what_the_protocol_names(node):
         ("/stage?artifacts=x&archive_url={url}/R1", 404, b"there is no bundle at "),
         ("/stage?artifacts=x&archive_url={url}/evil", 422, b"'../x' leads out of the archive"),
         ("/is_staged?artifacts=x&archive_url={url}/../etc", 400, b"'..' or unprintable parts are not taken"),
+        ("/xbuddy_translate", 404, b"GET /xbuddy_translate: Not Found"),
         ("/controlfiles", 400, b"/controlfiles: missing or wrong: build"),
         ("/controlfiles?build=R1", 404, b"R1 is not staged here"),
         ("/controlfiles?build=../../etc", 400, b"is not the name of a build"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ PATHS = sorted(path for path in (ROOT / "control").glob("*/control*") if path.is
 TESTS = [control_file.parse(path.read_text(), str(path.relative_to(ROOT))) for path in PATHS]
 SPEC = SuiteSpec(name="x", board="pi4", builds={"version": "R7-1"}, owner="alice")
 WRAPPERS = {
+    "provision": {"num_required": 2},
     "suite_attr_wrapper": {"attr_filter": "suite:bvt or suite:smoke"},
     "test_that_wrapper": {"tests": ["sleeptest", "suite:bvt", "e:disk.*", "f:control/cputest/.*"]},
 }
@@ -75,6 +77,28 @@ def test_the_others_mean_what_their_names_say():
     assert decided("performance").spec.num == 2
     assert names("nightly") == names("bvt") | names("stress") | names("performance")
     assert decided("functional").spec.job_retry is True
+
+
+def test_the_suite_that_provisions_runs_one_test_on_each_of_so_many_hosts():
+    decision = decided("provision", {"num_required": "2", "num_max": "3"})
+
+    assert [test.name for test in decision.members] == ["provision"]
+    assert (decision.spec.each_host, decision.spec.num_max) == (True, 3)
+
+
+@pytest.mark.parametrize(
+    ("suite_args", "what"),
+    [
+        ({}, "this suite needs suite_args with num_required, such as 4"),
+        ({"num_required": None}, "run_provision_suite() needs num_required=int"),
+        ({"num_required": 0}, "needs num_required of at least 1, not 0"),
+        ({"num_required": "all"}, "needs num_required=int, not 'all'"),
+        ({"num_required": 1, "num_max": 0}, "needs num_max of at least 1, not 0"),
+    ],
+)
+def test_the_suite_that_provisions_wants_numbers(suite_args, what):
+    with pytest.raises(errors.SuiteFileFailed, match=re.escape(what)):
+        decided("provision", suite_args)
 
 
 def test_the_wrappers_take_what_suite_args_say():

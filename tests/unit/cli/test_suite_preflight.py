@@ -36,7 +36,7 @@ def test_without_any_machine_the_board_is_not_available(installation, run, monke
     result = run(code=5)
     assert result.stderr == 'autotest: board: no host carries "board:pi4"; nearest: none\n'
     installation.host("h1", ["board:pi4"], locked=True)
-    run(code=3)
+    assert run(code=3).stderr.endswith("nearest: none; --skip-duts-check queues the suite all the same\n")
 
 
 @pytest.mark.parametrize(
@@ -94,3 +94,16 @@ def test_a_pre_check_refuses_what_ran_already(created, installation, run, monkey
     result = run("--pre-check", *words, code=code)
     assert (asked[0][:3], asked[0][3].days) == ((("smoke",), ("b1",), ("pi4",)), 14)
     assert ("as job 3, created 2026-03-01 12:00:00 UTC" in result.stderr) == bool(code)
+
+
+def test_the_latest_build_is_told_and_looked_for_by_its_own_name(created, installation, command, monkeypatch):
+    installation.build("pi4-release/R8-9.2")
+    installation.build("pi4-release/R8-10.1")
+    installation.host("h1", ["board:pi4"])
+    asked = []
+    monkeypatch.setattr(api, "find_suites", lambda *given: asked.append(given) or [])
+
+    result = command("suite", "run", "smoke", "-b", "pi4", "-i", "pi4-release/LATEST", "--pre-check", "-c")
+
+    assert result.stderr == "pi4-release/LATEST is pi4-release/R8-10.1\n"
+    assert (asked[0][1], created[0]["build"]) == (("pi4-release/R8-10.1",), "pi4-release/R8-10.1")

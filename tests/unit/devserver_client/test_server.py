@@ -63,9 +63,23 @@ def test_a_control_file_comes_as_it_is(talk):
 
 
 @pytest.mark.parametrize("body", ["[]", "{", '{"a": 1}', "[" * 100_000, "null"])
-def test_a_batch_that_is_no_object_of_texts_is_no_control_file_list(talk, body):
-    with pytest.raises(errors.NoControlFileList, match=r"no JSON|not a JSON object of texts"):
+def test_a_batch_that_is_no_object_of_texts_is_refused(talk, body):
+    with pytest.raises(errors.SuiteControlFileException, match=r"no JSON|not a JSON object of texts"):
         talk(answer(body), lambda one: one.suite_controls("b", "bvt"))
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("", "not one build but 0 lines"),
+        ("pi4/R8-1.0\npi4/R8-2.0", "not one build but 2 lines"),
+        ("pi5/R8-1.0", "no build of pi4 but 'pi5/R8-1.0'"),
+        (b"pi4/\xff", "no text"),
+    ],
+)
+def test_a_latest_build_that_is_none_of_its_target_is_refused(talk, body, text):
+    with pytest.raises(errors.HttpFailed, match=text):
+        talk(answer(body), lambda one: one.latest_build("pi4"))
 
 
 def test_a_batch_is_texts_by_path(talk):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from servers.scripted_http import ScriptedHttp, answer
 
 from autotest import errors
 from autotest.scheduler import builds
@@ -41,6 +42,50 @@ def test_no_dev_server_is_asked_for_what_is_there_or_has_no_name(root):
         builds.stage(settings, "../R7-1")
 
 
+@pytest.mark.parametrize("name", ["pi4-release/LATEST", "pi4-release/latest"])
+def test_the_latest_build_is_the_newest_that_is_staged(root, name):
+    for build in ("R8-9.2", "R8-10.1", "R7-99.0", "scratch"):
+        (root / "pi4-release" / build).mkdir(parents=True)
+    (root / "pi4-release" / "R99-1.0").touch()
+
+    assert builds.newest(Settings(builds=str(root)), name) == "pi4-release/R8-10.1"
+
+
+def test_the_latest_build_is_the_newest_that_a_dev_server_knows(root):
+    (root / "pi4-release" / "R99-1.0").mkdir(parents=True)
+
+    def script(request):
+        return answer({"free_disk": 1} if request.path == "check_health" else "pi4-release/R8-10.1")
+
+    with ScriptedHttp(script).running() as server:
+        settings = Settings(builds=str(root), devservers=(server.url,), build_archive="gs://b")
+        assert builds.newest(settings, "pi4-release/LATEST") == "pi4-release/R8-10.1"
+
+
+def test_any_other_build_stands_for_itself(root):
+    settings = Settings(builds=str(root), devservers=("http://nobody.invalid",), build_archive="gs://b")
+
+    assert [builds.newest(settings, name) for name in ("R7-1", "pi4-release/R8-1.0", "LATEST", "")] == [
+        "R7-1",
+        "pi4-release/R8-1.0",
+        "LATEST",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("pi5-release/LATEST", r"No build of pi5-release: .*/pi5-release holds no R<milestone>-<version>"),
+        ("../LATEST", "is not the name of a build"),
+        ("/LATEST", "is not the name of a build"),
+    ],
+)
+def test_a_target_without_builds_has_no_latest_one(root, name, text):
+    with pytest.raises(errors.StageBuildFailure, match=text):
+        builds.newest(Settings(builds=str(root)), name)
+
+
 def test_what_is_being_fetched_is_no_build(root):
     (root / ".fetching" / "x").mkdir(parents=True)
 
@@ -54,6 +99,15 @@ def test_a_build_may_lie_in_folders_below_the_root(root):
     (root / "pi4-release" / "R8").mkdir(parents=True)
 
     assert builds.folder(root, "pi4-release/R8") == root / "pi4-release" / "R8"
+
+
+def test_builds_in_folders_are_named_whole_when_one_is_not_there(root):
+    (root / "pi4-release" / "R8-1.0" / "control").mkdir(parents=True)
+    (root / "pi4-release" / "R8-2.0" / "5" / "test_suites").mkdir(parents=True)
+    (root / "pi4-release" / "notes").mkdir()
+
+    with pytest.raises(errors.StageBuildFailure, match=r"staged builds: pi4-release/R8-1\.0, pi4-release/R8-2\.0/5$"):
+        builds.folder(root, "pi4-release/R8-3.0")
 
 
 def test_a_build_that_is_not_there_is_named_with_its_nearest(root):

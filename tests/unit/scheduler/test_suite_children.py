@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from paper_suites import PaperSuites, children, entry_of, keyvals, needs
+from paper_suites import PaperSuites, children, entry_of, keyvals, lock_all, needs
 
 from autotest.models.afe import HostQueueEntry
 from autotest.scheduler import suite_request
@@ -124,6 +124,38 @@ def test_a_test_of_more_machines_than_the_suite_may_hold_is_not_supported(lab, s
     job = suite.running(num=1)
 
     assert suite.skipped(job) == {"pairtest": "Skipping: needs 2 hosts at once, and the suite may hold 1 (num)"}
+
+
+def test_a_suite_for_each_host_makes_a_job_for_every_live_one(lab, suite, build):
+    for name, columns in {"h2": {}, "h10": {}, "h3": {"locked": True}, "h4": {"status": "Repair Failed"}}.items():
+        lab.host(name, labels=["board:pi4"], **columns)
+    lab.host("h5", labels=["board:x86box"])
+    build.test("provision")
+
+    made = children(suite.running(each_host=True))
+
+    bound = [HostQueueEntry.get(HostQueueEntry.job == child.id).host.hostname for child in made]
+    assert sorted(bound) == ["h1", "h10", "h2"]
+    assert {child.name for child in made} == {"R7-1/smoke/provision"}
+
+
+def test_a_suite_for_each_host_takes_no_more_than_it_may(lab, suite, build):
+    lab.host("h2", labels=["board:pi4"])
+    build.test("provision")
+
+    (child,) = children(suite.running(each_host=True, num_max=1))
+
+    assert HostQueueEntry.get(HostQueueEntry.job == child.id).host.hostname == "h1"
+
+
+def test_a_suite_for_each_host_finds_none_that_is_live(lab, suite, build):
+    lock_all()
+    build.test("provision")
+
+    job = suite.running(each_host=True, check_hosts=False)
+
+    assert children(job) == []
+    assert suite.skipped(job, "ABORT") == {"provision": "every host with board:pi4 is locked or broken"}
 
 
 def test_a_control_file_that_does_not_parse_is_a_warning_by_name(suite, build):

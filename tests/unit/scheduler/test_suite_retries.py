@@ -68,6 +68,20 @@ def test_results_of_a_retry_take_the_place_of_the_originals(suite):
     assert stored == {first.id: True, retry.id: False}
 
 
+def test_a_test_that_was_for_one_host_runs_again_there(lab, suite):
+    lab.host("h2", labels=["board:pi4", "wifi"])
+    job = suite.running(job_retry=True, each_host=True)
+    first, second = children(job)
+
+    end(suite, second, ("flaky", "FAIL"))
+
+    (retry,) = retries_of(job)
+    assert (entry_of(retry).host.hostname, entry_of(retry).meta_host) == ("h2", None)
+    Host.update(invalid=True).where(Host.hostname == "h1").execute()
+    end(suite, first, ("flaky", "FAIL"))
+    assert retries_of(job) == [retry]
+
+
 def test_a_suite_retries_as_often_as_its_budget_allows(suite):
     """Vector 9.3 no. 12."""
     job = suite.running(job_retry=True, max_retries=1)

@@ -432,6 +432,13 @@ def test_a_place_whose_hosts_are_all_dead_is_refused(lab, suite, columns):
         create(lab)
 
 
+@pytest.mark.parametrize("status", ["Verifying", "Provisioning", "Running"])
+def test_hosts_that_are_busy_now_are_live(lab, suite, status):
+    Host.update(status=status).execute()
+
+    assert suite.create(check_hosts=True).id
+
+
 def test_without_check_hosts_nobody_asks_for_hosts(lab, build):
     job_id, _ = create(lab, board="nosuch", check_hosts=False)
 

@@ -38,8 +38,9 @@ def test_what_is_not_said_has_the_default_of_the_original_interface():
         "owner": "", "pool": "", "check_hosts": True, "num": None, "file_bugs": False, "priority": 40,
         "max_runtime_mins": 1440, "timeout_mins": 1440, "suite_dependencies": (), "child_dependencies": (),
         "bug_template": {}, "predicate": None, "wait_for_results": True, "job_retry": False, "max_retries": None,
-        "suite_min_duts": 0, "offload_failures_only": False, "test_source_build": "lumpy-release/R50-1.0.0",
-        "run_prod_code": False, "delay_minutes": 0, "job_keyvals": {}, "test_args": {}, "add_experimental": True,
+        "suite_min_duts": 0, "each_host": False, "num_max": None, "offload_failures_only": False,
+        "test_source_build": "lumpy-release/R50-1.0.0", "run_prod_code": False,
+        "delay_minutes": 0, "job_keyvals": {}, "test_args": {}, "add_experimental": True,
         "devserver_url": "",
     }  # fmt: skip
     assert spec.wanted == InSuite("bvt")
@@ -69,7 +70,7 @@ def test_a_required_argument_that_is_missing_empty_or_of_another_type_is_named(k
         ("timeout_mins", 0, "needs timeout_mins of at least 1"),
         ("max_runtime_mins", "60", "needs max_runtime_mins=int, not '60'"),
         ("max_retries", -1, "needs max_retries of at least 0"),
-        ("delay_minutes", 2**40, "needs delay_minutes of at least 0"),
+        ("delay_minutes", 2**40, "needs delay_minutes of at most 2147483647"),
         ("priority", "Often", "priority 'Often' is neither a number nor one of WEEKLY"),
         ("priority", 1.5, "needs priority=int, not 1.5"),
         ("suite_dependencies", 5, "needs suite_dependencies=list, not 5"),
