@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from autotest.models.database import BaseModel, is_sqlite
@@ -31,18 +32,18 @@ def held(model: Any, key: int | None) -> Any:
 
 
 class Joined:
-    """One row of each of several models in one statement::
+    """Some columns of one row of each of several models, in one statement::
 
-        _OF_ENTRY = Joined((Entry, Job), lambda columns, key: Entry.select(*columns).join(Job).where(Entry.id == key))
+        _OF_ENTRY = Joined((Entry.id, Job.id), lambda columns, key: Entry.select(*columns).join(Job).where(...))
         entry, job = _OF_ENTRY.row(12)
 
-    *build* gets the columns to select, and a placeholder for each argument.
+    *build* gets the columns to select, and a placeholder for each argument. What was not asked for is None in the rows;
+    each column costs PyMySQL as much as a small statement costs the server.
     """
 
-    def __init__(self, models: tuple[type[BaseModel], ...], build: Callable[..., Any]):
-        self._models = models
-        columns = [field for model in models for field in model._meta.sorted_fields]
-        self._query = Prepared(lambda *arguments: build(columns, *arguments))
+    def __init__(self, fields: tuple[Any, ...], build: Callable[..., Any]):
+        self._models = {model: list(some) for model, some in itertools.groupby(fields, key=lambda field: field.model)}
+        self._query = Prepared(lambda *arguments: build(fields, *arguments))
 
     def row(self, *arguments: Any) -> tuple[Any, ...] | None:
         """The first row: a row of each model, None for one that an outer join did not find; None when there is none."""
@@ -50,10 +51,9 @@ class Joined:
         if values is None:
             return None
         found = []
-        for model in self._models:
-            width = len(model._meta.sorted_fields)
-            own, values = values[:width], values[width:]
-            found.append(None if all(value is None for value in own) else _made(model, own))
+        for model, fields in self._models.items():
+            own, values = values[: len(fields)], values[len(fields) :]
+            found.append(None if all(value is None for value in own) else _made(model, own, fields))
         return tuple(found)
 
 
@@ -69,11 +69,11 @@ def _stored(model: type[BaseModel], name: str, value: Any) -> Any:
     return None if value is None else model._meta.fields[name].db_value(value)
 
 
-def _made(model: type[BaseModel], values: tuple[Any, ...] | None) -> Any:
+def _made(model: Any, values: tuple[Any, ...] | None, fields: Sequence[Any] | None = None) -> Any:
     if values is None:
         return None
     row = model(__no_default__=1)
-    for field, value in zip(model._meta.sorted_fields, values, strict=True):
+    for field, value in zip(fields or model._meta.sorted_fields, values, strict=True):
         row.__data__[field.name] = field.python_value(value)
     return row
 

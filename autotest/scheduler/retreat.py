@@ -9,6 +9,7 @@ import datetime
 
 from peewee import JOIN
 
+from autotest import plurals
 from autotest.models import rows
 from autotest.models.afe import SYSTEM_USER, Host, HostQueueEntry, Job, SpecialTask
 from autotest.models.lab import Lab, Lease
@@ -24,7 +25,7 @@ def requeue_or_fail(
     """A worker, child or DUT vanished under the entry: back to the queue, or failed once that happened too often."""
     if entry.requeues < max_requeues:
         return entries.requeue(entry, reason, counted=True)
-    return fail(entry, lease, f"{reason}; given up after {entry.requeues + 1} attempts", now)
+    return fail(entry, lease, f"{reason}; given up after {plurals.counted(entry.requeues + 1, 'attempt')}", now)
 
 
 def fail(entry: HostQueueEntry, lease: Lease | None, reason: str, now: datetime.datetime) -> list[Wake]:
@@ -103,6 +104,6 @@ def _parse(entry: HostQueueEntry, lease: Lease | None, now: datetime.datetime, *
 
 
 _HOST_AND_LAB = Joined(
-    (Host, Lab),
+    (Host.id, Host.hostname, Lab.id, Lab.name),
     lambda columns, host: Host.select(*columns).join(Lab, JOIN.LEFT_OUTER).where(Host.id == host),
 )

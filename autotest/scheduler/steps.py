@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from peewee import JOIN
 
-from autotest import states
+from autotest import plurals, states
 from autotest.host_info import HostInfo
 from autotest.job_file import JobFile, StepOutcome
 from autotest.models import rows
@@ -143,7 +143,15 @@ def _scene(token: int) -> _Scene:
 
 
 _SCENE = Joined(
-    (Lease, Host, Lab, SpecialTask, User, Job),
+    (
+        *(Lease.id, Lease.host, Lease.lab, Lease.entry, Lease.task, Lease.step, Lease.due_at),
+        *(Host.id, Host.hostname, Host.status, Host.protection, Host.lab),
+        *(Lab.id, Lab.name),
+        *(SpecialTask.id, SpecialTask.task, SpecialTask.host, SpecialTask.queue_entry, SpecialTask.time_requested),
+        *(User.id, User.login),
+        *(Job.id, Job.name, Job.owner, Job.priority, Job.control_type, Job.created_on, Job.synch_count),
+        *(Job.max_runtime_mins, Job.parent_job),
+    ),
     lambda columns, token: (
         Lease.select(*columns)
         .join(Host, on=(Lease.host == Host.id))
@@ -232,7 +240,7 @@ def _begin_run(scene: _Scene, info: HostInfo, settings: Settings, now: datetime.
         hosts=(info, *(hosts.info(mate.host) for mate in group[1:])),
         token=lease.id,
         tokens=tuple(mate.lease.id for mate in group) if len(group) > 1 else (),
-        control_file=job.control_file or "",
+        control_file=_CONTROL_FILE.row(job.id)[0] or "",
         control_name=entries.short_name(job.name),
         control_type="server" if job.control_type == ControlType.SERVER else "client",
         arguments=tuple(f"{key}={value}" for key, value in test_args.items()),
@@ -257,6 +265,7 @@ def _begin_run(scene: _Scene, info: HostInfo, settings: Settings, now: datetime.
     return Work(lease.id, Step.RUN_TEST, run_folder(job, lease.id), job_file, written, build)
 
 
+_CONTROL_FILE = Prepared(lambda job: Job.select(Job.control_file).where(Job.id == job))
 _KEYVALS = Prepared(lambda job: JobKeyval.select(JobKeyval.key, JobKeyval.value).where(JobKeyval.job == job))
 
 
@@ -366,7 +375,9 @@ def _repair(scene: _Scene, reason: str, settings: Settings, now: datetime.dateti
         else:
             woken = entries.requeue(entry, f"{lease.step} of {host.hostname} failed: {reason}", counted=False)
         if repairs >= settings.max_repair_limit:
-            return woken + _repair_failed(lease, host, f"repaired {repairs} times and still: {reason}", now)
+            return woken + _repair_failed(
+                lease, host, f"repaired {plurals.counted(repairs, 'time')} and still: {reason}", now
+            )
     task = SpecialTask.create(
         host=host.id,
         task=TaskKind.REPAIR.value,

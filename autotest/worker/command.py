@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import socket
 import sys
@@ -24,6 +25,8 @@ from autotest.worker.labs_command import drain, labs, undrain
 from autotest.worker.watchdog import Watchdog
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+#: They tell every message that they send or take, beat one every two seconds.
+_CHATTY = ("celery.worker.strategy", "celery.app.trace", "celery.beat")
 _RESULTS_SLOTS = 2
 _SUITES_SLOTS = 4
 _PATIENCE = 60.0
@@ -97,7 +100,8 @@ def suites(patience: float) -> None:
 @_patience
 def beat(patience: float) -> None:
     """Ask for the sweep every few seconds."""
-    ready(patience)
+    installed = ready(patience)
+    logging.getLogger(__name__).info("beat asks for the sweep every %g s", installed.sweep_every)
     app.Beat(loglevel="WARNING", quiet=True).run()
 
 
@@ -118,9 +122,7 @@ class _EndOfChildren(bootsteps.StartStopStep):
 
 def ready(patience: float) -> Settings:
     """Logging, the broker and the database, or one line that names what does not answer."""
-    logging.basicConfig(level=logging.INFO, format=_FORMAT, stream=sys.stderr)
-    logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)
-    logging.getLogger("celery.app.trace").setLevel(logging.WARNING)
+    start_logging()
     signals.setup_logging.connect(lambda **_: None, weak=False)
     config = settings.load()
     database.connect(config.database_url)
@@ -129,6 +131,13 @@ def ready(patience: float) -> Settings:
         schema.require_current()
     _require_kept(config, broker_facts.wait_until_reachable(config, patience))
     return config
+
+
+def start_logging() -> None:
+    """To stderr; of what Celery tells message by message only the warnings."""
+    logging.basicConfig(level=logging.INFO, format=_FORMAT, stream=sys.stderr)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _require_kept(config: Settings, facts: broker_facts.Facts) -> None:
@@ -142,7 +151,15 @@ def _require_kept(config: Settings, facts: broker_facts.Facts) -> None:
         )
 
 
+def _settle(**_: Any) -> None:
+    """What was imported and built until now stays: else the collector goes through all of it every now and then, and
+    everything stands still for a tenth of a second."""
+    gc.collect()
+    gc.freeze()
+
+
 def _consume(name: str, queues: list[str], slots: int) -> None:
+    signals.worker_ready.connect(_settle, weak=False)
     app.steps["consumer"].add(Watchdog)
     process: Any = app.Worker(
         hostname=f"{name}@{socket.gethostname()}",
