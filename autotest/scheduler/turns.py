@@ -25,6 +25,9 @@ from autotest.scheduler.quotas import Quota
 
 #: A group that waited so long keeps hosts for itself.
 PATIENCE = datetime.timedelta(minutes=1)
+#: So many entries of another family that no host is for are passed over; whoever comes behind them in their line does
+#: not go before the family that a claim is for.
+_PASSED_OVER = 100
 #: Of more queues than so many, all free hosts of the lab are looked at.
 _ASKED_ONE_BY_ONE = 4
 #: Accepts every host.
@@ -177,6 +180,8 @@ class _Place:
         self._read = deque([line.first] if line.first is not None else [])
         self._more = lines.after(line.queue.key, line.first) if line.first is not None else iter(())
         self._asked: dict[int, Asked] = {}
+        #: How many entries were passed over.
+        self.passed = 0
 
     @property
     def head(self) -> Queued | None:
@@ -233,6 +238,7 @@ class _Planning:
             assert entry is not None
             turn = self._turn(place, entry, Rank(rank[0]))
             if turn is None or not turn.pairs:
+                place.passed += 1
                 self._passed.append((place.queue, entry))
             place.step()
             if turn is not None:
@@ -244,6 +250,8 @@ class _Planning:
         """When it is the turn of the first entry of this line; None when it may have no host, or there is none."""
         queue, entry = place.queue, place.head
         quota = self._quotas.get(queue.suite_id) if queue.suite_id is not None else None
+        if place.passed >= _PASSED_OVER and queue.family != self._contest.family:
+            return None
         if entry is None or (quota is not None and not quota.allows(queue.size)) or not self._pool.accepted(queue):
             return None
         by_age = (-entry.priority, entry.id)

@@ -18,7 +18,7 @@ def test_an_entry_whose_suite_has_all_its_machines_names_the_suite(lab):
     suite = lab.suite(num=1)
     first, second = [lab.entry(needs=["x"], parent_job_id=suite.id) for _ in range(2)]
     lab.granted(first)
-    assert why(lab, second).summary == f"suite job {suite.id} holds 1 of the 1 machines that it may (num)"
+    assert why(lab, second).summary == f"suite job {suite.id} holds 1 of the 1 machine that it may (num)"
 
 
 def test_a_host_that_is_kept_for_a_group_names_its_job(lab):

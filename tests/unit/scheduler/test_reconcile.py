@@ -99,7 +99,7 @@ def test_a_run_that_was_taken_back_too_often_fails_with_its_folder(lab, host, en
 
     row = lab.fresh(entry)
     assert (row.status, row.token) == ("Parsing", token)
-    assert row.reason == "nobody holds it; given up after 1 attempts"
+    assert row.reason == "nobody holds it; given up after 1 attempt"
 
 
 def test_a_verify_that_was_taken_back_too_often_fails_without_folder(lab, host, entry):

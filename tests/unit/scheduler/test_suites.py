@@ -94,7 +94,7 @@ def test_its_wake_goes_to_the_suites_worker(lab, suite):
         ({"job_keyvals": {"a": "c" * 301}}, errors.ValidationError, "keyvals: the value of 'a' has 301 characters"),
         ({"timeout_mins": 0}, errors.ValidationError, "timeout_mins: limits are at least one minute"),
         ({"delay_minutes": 60, "timeout_mins": 60}, errors.ValidationError, "delay_minutes: the suite would be over"),
-        ({"num": 1, "suite_min_duts": 2}, errors.ValidationError, "num: 1 machines at most are fewer than suite_min"),
+        ({"num": 1, "suite_min_duts": 2}, errors.ValidationError, "num: 1 machine at most is fewer than suite_min"),
         ({"builds": {"version": "R7-1", "x-version": "y" * 300}}, errors.ValidationError, "builds: the value of"),
         ({"run_prod_code": True}, errors.ValidationError, "run_prod_code: this installation has no tests of its own"),
     ],
@@ -428,7 +428,7 @@ def test_labels_that_no_host_carries_together_are_refused(lab, suite):
 def test_a_place_whose_hosts_are_all_dead_is_refused(lab, suite, columns):
     Host.update(**columns).execute()
 
-    with pytest.raises(errors.NoEligibleHost, match="all 1 hosts with board:pi4 are locked or broken"):
+    with pytest.raises(errors.NoEligibleHost, match="the only host with board:pi4 is locked or broken"):
         create(lab)
 
 

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from autotest.models.afe import Job
-from autotest.scheduler import lines, quotas, turns
+from autotest.models.database import transaction
+from autotest.models.lab import Lab
+from autotest.scheduler import hosts, lines, quotas, turns, users
 from autotest.scheduler.claims import Found
+from autotest.scheduler.labels import queue_of
+from autotest.scheduler.lines import Asked, Line, Queued
+from autotest.scheduler.matching import Candidate
 from autotest.scheduler.turns import Rank
 
 
@@ -167,3 +176,60 @@ def test_a_line_that_only_wants_other_hosts_takes_no_part(lab, two):
     contest = turns.contest(lab.row, lab.entry(needs=["x"]).queue_key, lines.busy())
     assert [line.queue.labels for line in contest.lines] == [{"x"}]
     assert {host.host_id for host in contest.free} == {host.id for host in two}
+
+
+def test_a_long_line_of_entries_that_no_host_is_for_is_not_walked_through_for_others(lab):
+    lab.acl_group("phones", members=["bob"])
+    lab.host("h1", labels=["x", "y"], groups=["phones"])
+    job = lab.job(owner="alice", priority=80)
+    with transaction():
+        for _ in range(150):
+            lab.entry(needs=["y"], job=job, priority=80)
+    behind = lab.entry(needs=["y"], owner="bob", priority=70)
+    single = lab.entry(needs=["x"], owner="bob")
+    assert lab.claim(single).found is Found.GRANTED
+    assert not lab.fresh(behind).active
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    kinds=st.lists(st.frozensets(st.sampled_from("abc")), min_size=1, max_size=5),
+    wishes=st.lists(
+        st.tuples(st.frozensets(st.sampled_from("abc"), max_size=2), st.sampled_from([30, 50, 80])),
+        min_size=1,
+        max_size=9,
+    ),
+)
+def test_nobody_gets_a_host_that_somebody_who_goes_before_him_still_wants(monkeypatch, kinds, wishes):
+    free = [Candidate(number, f"h{number}", kind) for number, kind in enumerate(kinds)]
+    waiting = defaultdict(list)
+    for number, (needs, priority) in enumerate(wishes):
+        waiting[queue_of(needs)].append(Queued(number, priority, 1, None, number, "alice", "t", True))
+    ordered = {queue: sorted(some, key=lambda entry: (-entry.priority, entry.id)) for queue, some in waiting.items()}
+    behind = {queue.key: some[1:] for queue, some in ordered.items()}
+    monkeypatch.setattr(
+        hosts, "free", lambda _, queue: [host for host in free if queue.accepts(host.host_id, host.labels)]
+    )
+    monkeypatch.setattr(lines, "after", lambda key, _: iter([behind[key]] if behind[key] else []))
+    nothing = Asked(frozenset(), frozenset(), 1, 0)
+    monkeypatch.setattr(lines, "asked", lambda some: {entry.id: nothing for entry in some})
+    monkeypatch.setattr(users, "may_use_as", lambda _owner, _level, ids: set(ids))
+
+    busy = [Line(queue, some[0]) for queue, some in ordered.items()]
+    contest = turns.contest(Lab(id=1), busy[0].queue.key, busy)
+    served, left = turns.plan(Lab(id=1), contest, {}, None, 99, 99)
+
+    given_to = {turn.entry.id: turn.hosts[0] for turn in served}
+    assert len({host.host_id for host in given_to.values()}) == len(given_to)
+    place = {entry.id: (-entry.priority, entry.id) for some in ordered.values() for entry in some}
+    for queue, some in ordered.items():
+        for entry in some:
+            if entry.id in given_to:
+                assert queue.labels <= given_to[entry.id].labels
+                continue
+            later = [host for number, host in given_to.items() if place[number] > place[entry.id]]
+            assert not any(queue.labels <= host.labels for host in later)
+    own = [entry for entry in ordered[busy[0].queue] if entry.id not in given_to]
+    assert left == ((busy[0].queue.key, own[0]) if own else None)
+    taken = {host.host_id for host in given_to.values()}
+    assert not own or not any(busy[0].queue.labels <= host.labels for host in free if host.host_id not in taken)

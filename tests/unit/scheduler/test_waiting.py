@@ -138,5 +138,5 @@ def test_a_group_that_is_larger_than_its_suite_may_hold_says_that_it_never_runs(
     line = labels.queue_of(PI4, size=2, suite_id=12)
     why = waiting.explain(line, [host(1), host(2)], 30, quota=Quota(cap=1, minimum=0, held=0))
     assert why.summary == (
-        "suite job 12 holds 0 of the 1 machines that it may (num), and 2 are needed at once; it can never run"
+        "suite job 12 holds 0 of the 1 machine that it may (num), and 2 are needed at once; it can never run"
     )
