@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,10 @@ from autotest.control_dialect import Rules
 
 #: Takes the rules, the lower-case name and a value of control_values; raises Unset, ValueError or TypeError.
 Conversion = Callable[[Rules, str, Any], Any]
+
+# Labels and suites are the same from file to file; a longer text is hardly met twice, and not worth its memory.
+_SHORT = 200
+_SUBSYSTEM = frozenset({"subsystem:default"})
 
 
 class Unset(Exception):
@@ -28,9 +33,10 @@ def _lowered(rules: Rules, name: str, value: Any) -> str:
 
 
 def _option(value: Any, name: str, options: tuple[str, ...]) -> str:
-    if str(value).lower() not in options:
+    text = str(value)
+    if text.lower() not in options:
         raise ValueError(f"{name} must be one of the following options: {', '.join(options)}")
-    return str(value)
+    return text
 
 
 def _time(rules: Rules, name: str, value: Any) -> str:
@@ -67,21 +73,49 @@ def _count(rules: Rules, name: str, value: Any) -> int:
 def _comma_set(rules: Rules, name: str, value: Any) -> frozenset[str]:
     if isinstance(value, list) and rules.is_modern:
         value = ",".join(map(str, value))
-    parts = (part.strip() for part in str(value).split(","))
-    return frozenset(part for part in parts if part or rules.keeps_empty_members)
+    text = str(value)
+    return (_often_members if len(text) <= _SHORT else _members)(text, rules.keeps_empty_members)
+
+
+def _members(text: str, keeps_empty: bool) -> frozenset[str]:
+    parts = [part.strip() for part in text.split(",")]
+    return frozenset(parts if keeps_empty else filter(None, parts))
 
 
 def _attributes(rules: Rules, name: str, value: Any) -> frozenset[str]:
     members = _comma_set(rules, name, value)
-    if any(member.startswith("subsystem") for member in members):
-        return members
-    return members | {"subsystem:default"}
+    for member in members:
+        if member.startswith("subsystem"):
+            return members
+    return members | _SUBSYSTEM
 
 
 def _suite(rules: Rules, name: str, value: Any) -> str:
     if rules.is_modern and isinstance(value, list):
         return ",".join(map(str, value))
     return _string(rules, name, value)
+
+
+def joined_suites(suite: str | None, attributes: frozenset[str], is_modern: bool) -> str | None:
+    """Section 1.5: the suite rebuilt from SUITE and the ``suite:`` attributes; None without a name."""
+    is_short = sum(map(len, attributes), len(suite or "")) <= _SHORT
+    return (_often_joined if is_short else _joined)(suite, attributes, is_modern)
+
+
+def _joined(suite: str | None, attributes: frozenset[str], is_modern: bool) -> str | None:
+    tags = [member[len("suite:") :] for member in attributes if member.startswith("suite:")]
+    if suite is not None:
+        tags += [part.strip() for part in suite.split(",")]
+    if is_modern:
+        tags = [tag.strip() for tag in tags]
+    names = sorted(set(filter(None, tags)))
+    if names:
+        return ",".join(names)
+    return None if is_modern else suite
+
+
+_often_members = functools.lru_cache(maxsize=1024)(_members)
+_often_joined = functools.lru_cache(maxsize=1024)(_joined)
 
 
 def _dictionary(rules: Rules, name: str, value: Any) -> dict[str, Any]:

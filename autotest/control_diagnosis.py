@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import operator
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
@@ -11,6 +12,7 @@ from typing import Literal, NamedTuple
 #: ``note``: it never had an effect.
 Severity = Literal["error", "warning", "note"]
 
+_LINE = operator.itemgetter(1)
 _MOST = 100
 _LONGEST_PROBLEM = 300
 _LONGEST_NAME = 40
@@ -44,13 +46,14 @@ class Notes:
         return len(self.found) >= _MOST
 
     def add(self, line: int, variable: str, problem: str, hint: str = "", severity: Severity = "warning") -> None:
-        if not self.is_full:
-            shown = problem if len(problem) <= _LONGEST_PROBLEM else problem[:_LONGEST_PROBLEM] + "..."
-            self.found.append(Diagnosis(self.path, line, variable[:_LONGEST_NAME], shown, hint, severity))
+        if len(self.found) < _MOST:
+            if len(problem) > _LONGEST_PROBLEM:
+                problem = problem[:_LONGEST_PROBLEM] + "..."
+            self.found.append(Diagnosis(self.path, line, variable[:_LONGEST_NAME], problem, hint, severity))
 
     def in_order(self) -> tuple[Diagnosis, ...]:
         """By line; what was found first stands first within one."""
-        return tuple(sorted(self.found, key=lambda diagnosis: diagnosis.line))
+        return tuple(sorted(self.found, key=_LINE))
 
 
 def near(name: str, known: Iterable[str]) -> str:

@@ -28,6 +28,7 @@ _LATER = frozenset(
         *("bug_template", "build", "builds"),
     }
 )
+_ALL = _CLASSIC | _LATER | {OBSOLETE}
 
 
 class Rules(NamedTuple):
@@ -35,6 +36,8 @@ class Rules(NamedTuple):
 
     #: Lower-case names that have a meaning.
     known: frozenset[str]
+    #: Those that authors expect to have one: the obsolete one too.
+    expected: frozenset[str]
     required: tuple[str, ...]
     times: tuple[str, ...]
     #: EXPERIMENTAL is a value, not a fault of the file.
@@ -48,8 +51,9 @@ class Rules(NamedTuple):
     is_modern: bool
 
 
-_STRICT = Rules(_CLASSIC | _LATER, REQUIRED, TIMES, False, True, False, True, False)
+_STRICT = Rules(_CLASSIC | _LATER, _ALL, REQUIRED, TIMES, False, True, False, True, False)
 _FIRST = Rules(
+    _CLASSIC | {OBSOLETE},
     _CLASSIC | {OBSOLETE},
     (*REQUIRED, "test_class", "test_category"),
     ("short", "medium", "long"),
@@ -60,11 +64,11 @@ _FIRST = Rules(
     False,
 )
 RULES: dict[Mode, Rules] = {
-    "modern": Rules(_STRICT.known - {"attr"}, REQUIRED, TIMES, True, True, False, False, True),
+    "modern": Rules(_ALL - {"attr"}, _ALL - {"attr"}, REQUIRED, TIMES, True, True, False, False, True),
     "strict": _STRICT,
     "lenient": _STRICT._replace(is_strict=False),
     "classic": _FIRST,
     "classic-lenient": _FIRST._replace(is_strict=False),
 }
 #: What a test author can set, as it is written; near-misses are measured against it.
-VARIABLES = tuple(sorted(name.upper() for name in RULES["modern"].known))
+VARIABLES = tuple(sorted(name.upper() for name in RULES["modern"].known - {OBSOLETE}))

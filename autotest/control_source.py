@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import codecs
+import contextlib
 import io
 import re
 import sys
 import tokenize
 import warnings
+from collections.abc import Iterator
 
 from autotest import control_recovery
 
@@ -42,9 +44,8 @@ _PIECE = re.compile(
 
 def decoded(data: bytes) -> str:
     """The text of a file, in its declared encoding or UTF-8. Raises ValueError, SyntaxError."""
-    if data[:3] != codecs.BOM_UTF8 and b"coding" not in b"\n".join(data.split(b"\n", 2)[:2]):
-        return data.decode("utf-8")
-    return data.decode(encoding(data))
+    may_say = data.find(b"coding", 0, data.find(b"\n", data.find(b"\n") + 1)) >= 0
+    return data.decode(encoding(data) if may_say or data.startswith(codecs.BOM_UTF8) else "utf-8")
 
 
 def encoding(data: bytes) -> str:
@@ -56,11 +57,23 @@ def encoding(data: bytes) -> str:
     return declared
 
 
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Parse within: an invalid escape in a DOC text is a warning of Python 3, never a fault of the control file.
+
+    Entering costs as much as a small file does; whoever reads many enters once.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def tree(text: str) -> tuple[ast.Module, SyntaxError | None]:
     """The syntax tree of *text*, and the complaint of Python 3 if it had to be recovered from Python 2.
 
-    Raises SyntaxError for text that is neither; ValueError, RecursionError or MemoryError for text that no parser can
-    take (NUL bytes, endless nesting, more than MOST_TOKENS tokens or MOST_LINES lines).
+    The caller is within :func:`quiet`. Raises SyntaxError for text that is neither; ValueError, RecursionError or
+    MemoryError for text that no parser can take (NUL bytes, endless nesting, more than MOST_TOKENS tokens or MOST_LINES
+    lines).
     """
     source = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if len(source) > _HARMLESS:
@@ -100,7 +113,6 @@ def _ast(source: str) -> ast.Module:
     is_fragile = sys.version_info < (3, 11) and len(source) > _LONGEST_CHAIN
     if is_fragile and control_recovery.longest_chain(source) > _LONGEST_CHAIN:
         raise RecursionError("an expression is nested too deep")
-    with warnings.catch_warnings():
-        # An invalid escape in a DOC text is a warning of Python 3, never a fault of the control file.
-        warnings.simplefilter("ignore")
-        return ast.parse(source, filename="control file")
+    tree = compile(source, "control file", "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
+    assert isinstance(tree, ast.Module)
+    return tree

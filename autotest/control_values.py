@@ -17,6 +17,18 @@ from autotest.control_source import LARGEST
 Lost = Callable[[int, str], None]
 
 _LARGEST_FOLDED = 2**64
+_KINDS: dict[type[ast.expr], str] = {
+    ast.Attribute: "an attribute",
+    ast.BinOp: "a computed value",
+    ast.Call: "a call",
+    ast.JoinedStr: "an f-string",
+    ast.ListComp: "a comprehension",
+    ast.Name: "a name",
+    ast.Set: "a set",
+    ast.Subscript: "a subscript",
+    ast.Tuple: "a tuple",
+    ast.UnaryOp: "a signed value",
+}
 _FOLDABLE = (ast.BinOp, ast.UnaryOp, ast.Tuple, ast.Set)
 
 
@@ -90,7 +102,7 @@ def _text(node: ast.Constant, rules: Rules) -> str:
 def _kind_of(node: ast.expr) -> str:
     if isinstance(node, ast.Constant):
         return f"a {type(node.value).__name__} literal"
-    return f"an expression ({type(node).__name__})"
+    return _KINDS.get(type(node), f"an expression ({type(node).__name__})")
 
 
 def _folded(node: ast.expr) -> ast.expr:

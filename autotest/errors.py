@@ -52,8 +52,10 @@ AutotestError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from autotest.control_diagnosis import Diagnosis
 
 
 class AutotestError(Exception):
@@ -251,11 +253,11 @@ class InvalidBugTemplate(RequestError):
 class ControlVariableException(ControlFileError):
     """The control file does not parse, or lacks a required variable.
 
-    *diagnoses* are what is wrong with the file, each a control_diagnosis.Diagnosis.
+    *diagnoses* are what is wrong with the file, in the order of its lines.
     """
 
-    def __init__(self, message: str, diagnoses: Sequence[Any] = ()):
-        self.diagnoses = tuple(diagnoses)
+    def __init__(self, message: str, diagnoses: tuple[Diagnosis, ...] = ()):
+        self.diagnoses = diagnoses
         super().__init__(message)
 
 

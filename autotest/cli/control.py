@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
-from autotest import control_file, control_tree, errors
-from autotest.cli import control_lint, printing
+from autotest import control_file, control_scan, errors
+from autotest.cli import control_lint, printing, suite_options
+from autotest.control_diagnosis import Diagnosis
 from autotest.control_dialect import Mode
 
 
@@ -25,9 +27,9 @@ def control() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: path, ok, error, fields.")
 @click.pass_context
 def parse(ctx: click.Context, files: tuple[str, ...], mode: Mode, as_json: bool) -> None:
-    """Parse control files as the original parser does; exit 1 if one of them fails.
+    """Say what files say, as the original parser does.
 
-    What the parser drops or guesses goes to stderr, with file and line.
+    Ends with 1 if one of them is refused. What the parser drops or guesses goes to stderr, with file and line.
     """
     reports = [_report(path, mode, as_json) for path in files]
     ctx.exit(0 if all(reports) else 1)
@@ -36,13 +38,17 @@ def parse(ctx: click.Context, files: tuple[str, ...], mode: Mode, as_json: bool)
 @control.command()
 @click.argument("paths", nargs=-1, metavar="[PATH...]", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: files, findings, fixed.")
-@click.option("--fix", is_flag=True, help="Mend what a machine can mend: take out the obsolete EXPERIMENTAL.")
+@click.option("--fix", is_flag=True, help="Mend what a machine can mend.")
 @click.option("--dry-run", is_flag=True, help="With --fix: show the changes, and make none.")
 @click.pass_context
 def lint(ctx: click.Context, paths: tuple[Path, ...], as_json: bool, fix: bool, dry_run: bool) -> None:
-    """Check control files and folders of them, the current folder unless told otherwise; exit 1 on errors.
+    """Check control files, and folders of them.
 
-    An error is something that the author wrote and that is lost; a warning is read, and not as everybody reads it.
+    Without a PATH, the current folder. Ends with 1 on errors. An error is something that the author wrote and that is
+    lost; a warning is read, and not as everybody reads it.
+
+    --fix takes out EXPERIMENTAL and None, and writes lists, sums and products as the constants they are, where that
+    changes nothing of what the file says or does.
     """
     if dry_run and not fix:
         raise click.UsageError("--dry-run goes with --fix", ctx)
@@ -55,7 +61,7 @@ def lint(ctx: click.Context, paths: tuple[Path, ...], as_json: bool, fix: bool, 
         printing.as_json(report.to_json([str(change.path) for change in changes]))
     else:
         for change in changes:
-            click.echo(change.diff() if dry_run else f"{printing.plain(change.path)}: EXPERIMENTAL taken out")
+            click.echo(change.diff() if dry_run else "\n".join(change.lines()))
         control_lint.show(report)
     ctx.exit(1 if report.counts["error"] else 0)
 
@@ -64,13 +70,27 @@ def lint(ctx: click.Context, paths: tuple[Path, ...], as_json: bool, fix: bool, 
 @click.argument("root", default=".", metavar="[PATH]", type=click.Path(path_type=Path))
 @click.option("--suite", help="Only the tests of this suite.")
 @click.option("--needs", metavar="LABEL", help="Only the tests with this label among their DEPENDENCIES.")
+@click.option("--mode", type=click.Choice(get_args(Mode)), default="modern", show_default=True, help="The reading.")
+@click.option("--test-args", multiple=True, metavar="KEY=VALUE|JSON", help="Written into each file, as once was done.")
+@click.option("--unforgiving", is_flag=True, help="Fail with the first file that does not parse.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON array: path and the fields of each test.")
-def list_(root: Path, suite: str | None, needs: str | None, as_json: bool) -> None:
-    """List the tests below PATH, slowest first."""
-    tree = control_tree.read(root)
+def list_(
+    root: Path,
+    suite: str | None,
+    needs: str | None,
+    mode: Mode,
+    test_args: tuple[str, ...],
+    unforgiving: bool,
+    as_json: bool,
+) -> None:
+    """List the tests below PATH, slowest first.
+
+    What cannot be read is named on stderr, and ends nothing unless --unforgiving is given.
+    """
+    scan = control_scan.scan(root, mode, suite_options.data(test_args, "--test-args"), not unforgiving)
     tests = [
         test
-        for test in tree.tests
+        for test in scan.tests
         if (suite is None or suite in test.suite_tag_parts) and (needs is None or needs in test.dependencies)
     ]
     if as_json:
@@ -78,7 +98,7 @@ def list_(root: Path, suite: str | None, needs: str | None, as_json: bool) -> No
     else:
         rows = [(test.name, test.time, test.suite, ", ".join(sorted(test.dependencies)), test.path) for test in tests]
         printing.table(("name", "time", "suites", "needs", "path"), rows, "No tests.")
-    for unreadable in tree.unreadable:
+    for unreadable in scan.skipped:
         click.echo(f"not read: {printing.plain(unreadable.path)}: {printing.plain(unreadable.reason)}", err=True)
 
 
@@ -88,12 +108,28 @@ def _report(path: str, mode: Mode, as_json: bool) -> bool:
         found = control_file.read(path, mode)
     except (errors.ControlFileError, ValueError, TypeError) as problem:
         error = {"type": type(problem).__name__, "message": str(problem)}
-        click.echo(_json_line(path, error, None) if as_json else f"{path}: {error['type']}: {error['message']}")
+        shown = printing.plain(f"{path}: {error['type']}: {error['message']}")
+        click.echo(_json_line(path, error, None) if as_json else shown)
+        _explain(path, _causes(path, mode, problem))
         return False
-    for diagnosis in found.diagnoses:
-        click.echo(f"{path}:{diagnosis.line}: {diagnosis}", err=True)
+    _explain(path, found.diagnoses)
     click.echo(_json_line(path, None, found.as_fields()) if as_json else _readable(found))
     return True
+
+
+def _causes(path: str, mode: Mode, problem: Exception) -> Sequence[Diagnosis]:
+    """What is wrong with a file that is refused; for the original's own errors, what its lenient reading says."""
+    if isinstance(problem, errors.ControlVariableException):
+        return problem.diagnoses
+    if isinstance(problem, errors.ControlFileError):
+        return ()
+    return control_file.read(path, "classic-lenient" if mode == "classic" else "lenient").diagnoses
+
+
+def _explain(path: str, diagnoses: Sequence[Diagnosis]) -> None:
+    for diagnosis in diagnoses:
+        place = f"{path}:{diagnosis.line}" if diagnosis.line else path
+        click.echo(printing.plain(f"{place}: {diagnosis}"), err=True)
 
 
 def _json_line(path: str, error: dict[str, str] | None, fields: dict[str, Any] | None) -> str:
@@ -102,4 +138,5 @@ def _json_line(path: str, error: dict[str, str] | None, fields: dict[str, Any] |
 
 def _readable(found: control_file.ControlFile) -> str:
     said = {name: value for name, value in found.as_fields().items() if value not in (None, "", [])}
-    return "\n".join([f"{found.path}:", *(f"    {name}: {value}" for name, value in sorted(said.items()))])
+    lines = [f"{found.path}:", *(f"    {name}: {value}" for name, value in sorted(said.items()))]
+    return "\n".join(map(printing.plain, lines))

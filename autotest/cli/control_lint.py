@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from autotest import control_file, control_fixes, control_tree, errors
+from autotest import control_file, control_fixes, control_tree, errors, plurals
 from autotest.cli import printing
 from autotest.control_diagnosis import Diagnosis
 
@@ -37,11 +37,17 @@ class Report(NamedTuple):
 
 
 class Change(NamedTuple):
-    """The bytes of one file, before and after."""
+    """The bytes of one file before and after its fixes."""
 
     path: Path
     old: bytes
     new: bytes
+    #: What each fix did.
+    done: list[str]
+
+    def lines(self) -> list[str]:
+        """What was done, a line each."""
+        return [printing.plain(f"{self.path}: {what}") for what in self.done]
 
     def diff(self) -> str:
         """The change as a unified diff."""
@@ -58,8 +64,7 @@ def check(paths: Sequence[Path]) -> Report:
         if path.is_dir():
             tree = control_tree.read(path)
             files += len(tree.tests) + len(tree.unreadable)
-            found = [*tree.diagnoses, *(Diagnosis(one.path, 0, "", one.reason, "", "error") for one in tree.unreadable)]
-            findings += sorted(finding._replace(path=str(path / finding.path)) for finding in found)
+            findings += (finding._replace(path=str(path / finding.path)) for finding in tree.diagnoses)
         else:
             files += 1
             findings += _check_file(path)
@@ -69,7 +74,9 @@ def check(paths: Sequence[Path]) -> Report:
 def _check_file(path: Path) -> Sequence[Diagnosis]:
     try:
         return control_file.read(path).diagnoses
-    except errors.ControlFileError as problem:
+    except errors.ControlVariableException as problem:
+        return problem.diagnoses
+    except errors.ControlFileNotFound as problem:
         return [Diagnosis(str(path), 0, "", str(problem), "", "error")]
 
 
@@ -82,9 +89,9 @@ def fixes(paths: Sequence[Path]) -> list[Change]:
                 old = control_file.content(file)
             except errors.ControlFileError:
                 continue
-            new = control_fixes.without_obsolete(old)
-            if new != old and not file.is_symlink():
-                changes.append(Change(file, old, new))
+            new, done = control_fixes.mended(old)
+            if done and not file.is_symlink():
+                changes.append(Change(file, old, new, done))
     return changes
 
 
@@ -112,7 +119,5 @@ def show(report: Report) -> None:
     if by_file:
         rows = [(path, *(counts[severity] for severity in _SEVERITIES)) for path, counts in sorted(by_file.items())]
         printing.table(("file", "errors", "warnings", "notes"), rows, "")
-    counts = report.counts
-    click.echo(
-        f"{report.files} control files: {counts['error']} errors, {counts['warning']} warnings, {counts['note']} notes"
-    )
+    counts = ", ".join(plurals.counted(report.counts[severity], severity) for severity in _SEVERITIES)
+    click.echo(f"{plurals.counted(report.files, 'control file')}: {counts}")

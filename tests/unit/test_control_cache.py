@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotest import control_cache, control_file
-from autotest.control_cache import Entry, Stamp
+from autotest.control_cache import NOTHING, Entry, Refusal
+from autotest.control_diagnosis import Diagnosis
 
 BASE = 'AUTHOR="a"\nNAME="n"\nDOC="d"\nTIME="SHORT"\nTEST_TYPE="client"\n'
 NAMES = st.sampled_from(["NAME", "DEPENDENCIES", "SYNC_COUNT", "SUITE", "ATTRIBUTES", "BUG_TEMPLATE", "FAST", "x"])
@@ -23,18 +24,18 @@ VALUES = st.recursive(
 def test_what_is_saved_is_loaded(assignments, path, stamp, reason):
     text = BASE + "".join(f"{name} = {value!r}\n" for name, value in assignments)
     test = control_file.parse(text, path, "lenient")
-    entries = {
-        path: Entry(Stamp(*stamp), 1, "digest", test, reason),
-        f"{path}/bad": Entry(Stamp(*stamp), 1, "", None, "x"),
-    }
+    bad = f"{path}/bad"
+    wrong = (Diagnosis(bad, 7, "A", reason, "", "error"),)
+    entries = {path: Entry(stamp, 1, "digest", test), bad: Entry(stamp, 1, "", Refusal(reason, wrong))}
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder, "deep", "cache")
-        control_cache.save(place, entries)
+        control_cache.save(place, entries, [test], wrong)
         loaded = control_cache.load(place)
         assert [one.name for one in place.parent.iterdir()] == ["cache"]
-    assert loaded == entries
-    again = loaded[path].test
-    assert again is not None
+    assert loaded.entries() == entries
+    assert loaded.is_settled is (max(stamp[:2]) + 2_000_000_000 < 1)
+    assert (loaded.stamps, loaded.findings) == ({path: stamp, bad: stamp}, list(wrong))
+    (again,) = loaded.tests
     assert (again.text, again.diagnoses) == (test.text, test.diagnoses)
 
 
@@ -42,10 +43,14 @@ def test_what_is_saved_is_loaded(assignments, path, stamp, reason):
 def test_any_bytes_are_no_cache(data):
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "cache").write_bytes(data)
-        assert control_cache.load(Path(folder, "cache")) == {}
+        assert control_cache.load(Path(folder, "cache")) is NOTHING
 
 
 def test_a_body_of_another_shape_is_no_cache(tmp_path):
-    for body in (b"[]", b'{"a": 1}', b'{"a": [1, 2, 3, 4, 5, "", "", {"nosuch": 1}]}', b"{"):
+    control_cache.save(tmp_path / "intact", {}, [], [])
+    intact = (tmp_path / "intact").read_bytes().partition(b"\n")[2]
+    assert control_cache.load(tmp_path / "intact").entries() == {}
+    foreign = intact.replace(b'"columns":{}', b'"columns":{"nosuch":[]}')
+    for body in (b"[]", b'{"a": 1}', b"{", foreign, intact + b"\xff"):
         (tmp_path / "cache").write_bytes(control_cache._head(body) + b"\n" + body)
-        assert control_cache.load(tmp_path / "cache") == {}
+        assert control_cache.load(tmp_path / "cache") is NOTHING

@@ -280,16 +280,16 @@ def test_modern_names_all_faults_at_once():
 @pytest.mark.parametrize(
     ("extra", "line", "said"),
     [
-        ("MAX_RESULT_SIZE_KB=256*1024", 6, "MAX_RESULT_SIZE_KB: an expression (BinOp) is dropped"),
-        ('\nDEPENDENCIES=("servo","x")', 7, "DEPENDENCIES: an expression (Tuple) is dropped"),
+        ("MAX_RESULT_SIZE_KB=256*1024", 6, "MAX_RESULT_SIZE_KB: a computed value is dropped"),
+        ('\nDEPENDENCIES=("servo","x")', 7, "DEPENDENCIES: a tuple is dropped"),
         ('DEPENDENCIES=["servo"]', 6, "a list becomes garbage members"),
-        ('SUITE=f("x")', 6, "SUITE: an expression (Call) is dropped"),
+        ('SUITE=f("x")', 6, "SUITE: a call is dropped"),
         ('DEPENDENCY="x"', 6, "did you mean DEPENDENCIES?"),
         ('CRITERiA="x"', 6, "CRITERiA: has no effect"),
         ('NAME=FOO="z"', 6, "only a plain NAME = value counts"),
         ('NAME+="z"', 6, "only a plain NAME = value counts"),
         ('BUG_TEMPLATE="x"', 6, "must be a dict literal"),
-        ('BUG_TEMPLATE={"a": foo}', 6, "an expression (Name) inside the value is dropped"),
+        ('BUG_TEMPLATE={"a": foo}', 6, "a name inside the value is dropped"),
         ('print "x"', 6, "recovered from Python 2"),
         ("FAST=1", 6, "fast must be either true or false; skipping"),
         ("EXPERIMENTAL=True", 6, "Please remove experimental"),
@@ -304,7 +304,7 @@ def test_nothing_is_dropped_silently(extra, line, said):
 @pytest.mark.parametrize(
     ("extra", "said"),
     [
-        ("MAX_RESULT_SIZE_KB=2*3", "the original reader drops an expression (BinOp)"),
+        ("MAX_RESULT_SIZE_KB=2*3", "the original reader drops a computed value"),
         ('DEPENDENCIES=["a"]', "the original reader makes garbage of a list"),
         ("DEPENDENCIES=None", "the original reader takes None for the text 'None'"),
     ],
@@ -312,6 +312,31 @@ def test_nothing_is_dropped_silently(extra, line, said):
 def test_modern_says_where_the_original_reads_otherwise(extra, said):
     (diagnosis,) = control_file.parse(BASE + extra, "p/control").diagnoses
     assert (diagnosis.path, diagnosis.line, diagnosis.severity, diagnosis.problem) == ("p/control", 6, "warning", said)
+
+
+def test_an_assignment_that_another_one_follows_is_named_unless_both_say_the_same():
+    for mode in ("modern", "strict", "lenient"):
+        (diagnosis,) = control_file.parse(BASE + 'TIME="LONG"\nTEST_TYPE="client"\n', mode=mode).diagnoses
+        assert (diagnosis.line, diagnosis.severity) == (4, "warning")
+        assert str(diagnosis) == "TIME: is assigned again in line 6, and that one counts"
+
+
+def test_a_dropped_assignment_takes_no_other_ones_place():
+    (diagnosis,) = control_file.parse(BASE + 'NAME=f("y")\n').diagnoses
+    assert "is dropped" in str(diagnosis)
+
+
+def test_a_refusal_has_the_diagnoses_of_the_file():
+    for text, lines in ((BASE + "def (:", [6]), (BASE + 'SYNC_COUNT=0\nDEPENDENCY="x"\n', [6, 7]), ("", [0])):
+        with pytest.raises(ControlVariableException) as caught:
+            control_file.parse(text, "p/control")
+        assert [diagnosis.line for diagnosis in caught.value.diagnoses] == lines
+        assert "error" in {diagnosis.severity for diagnosis in caught.value.diagnoses}
+
+
+def test_a_reading_says_which_variables_are_not_its_own():
+    diagnoses = control_file.parse(CLASSIC + 'SUITE="x"\n', mode="classic").diagnoses
+    assert [str(diagnosis) for diagnosis in diagnoses] == ["SUITE: is not a variable of this reading and is ignored"]
 
 
 def test_a_clean_file_has_no_diagnoses():

@@ -33,8 +33,8 @@ def put(root):
 def parsed(monkeypatch):
     """The paths that were parsed, not merely found."""
     found: list[str] = []
-    decode = control_file.decode
-    monkeypatch.setattr(control_file, "decode", lambda data, path: found.append(path) or decode(data, path))
+    decode = control_file.decode_within
+    monkeypatch.setattr(control_file, "decode_within", lambda data, path: found.append(path) or decode(data, path))
     return found
 
 
@@ -43,7 +43,9 @@ def opened(monkeypatch):
     """The paths that were opened."""
     found: list[str] = []
     content = control_tree._content
-    monkeypatch.setattr(control_tree, "_content", lambda path, size: found.append(path) or content(path, size))
+    monkeypatch.setattr(
+        control_tree, "_content", lambda place, path, size: found.append(path) or content(place, path, size)
+    )
     return found
 
 
@@ -70,6 +72,25 @@ def test_tests_come_slowest_first_then_by_name_and_path(root, put):
 def test_some_folders_hold_no_tests(root, put, folder):
     put(f"x/{folder}/y/control")
     assert control_tree.read(root) == ([], [], [])
+
+
+@pytest.mark.parametrize("folder", [".git", ".hg", ".cache"])
+def test_hidden_folders_hold_no_tests(root, put, folder):
+    put(f"{folder}/refs/heads/control")
+    assert control_tree.read(root) == ([], [], [])
+
+
+def test_what_is_refused_keeps_its_diagnoses_with_and_without_a_cache(root, put, later, tmp_path):
+    put("a/control", extra='SYNC_COUNT=0\nDEPENDENCY="x"\n')
+    put("b/control", extra="def (:\n")
+    first, again = (control_tree.read(root, tmp_path / "cache") for _ in range(2))
+    assert [one.path for one in first.unreadable] == ["a/control", "b/control"]
+    assert [(one.path, one.line, one.severity) for one in first.diagnoses] == [
+        ("a/control", 6, "error"),
+        ("a/control", 7, "warning"),
+        ("b/control", 6, "error"),
+    ]
+    assert again == first
 
 
 @pytest.mark.parametrize("name", ["control.py", "controller", "acontrol", "control.", "Control"])
@@ -126,6 +147,16 @@ def test_the_diagnoses_of_the_files_are_among_those_of_the_tree(root, put):
     put("a/control", extra="SYNC_COUNT=f()\n")
     (diagnosis,) = control_tree.read(root).diagnoses
     assert (diagnosis.path, diagnosis.line, diagnosis.severity) == ("a/control", 6, "error")
+
+
+def test_findings_about_the_tree_survive_the_cache(root, put, later, tmp_path):
+    put("a/control", "a", extra='ATTRIBUTES="suite:smokey"\nPURPOSE="p"\n')
+    put("b/control", "a", extra="SUITE=' , '\n")
+    put("test_suites/control.smoke", "smoke")
+    first, again = (control_tree.read(root, tmp_path / "cache") for _ in range(2))
+    assert again == first
+    assert [one.diagnoses for one in again.tests] == [one.diagnoses for one in first.tests]
+    assert [one.variable for one in first.diagnoses] == ["ATTRIBUTES", "PURPOSE", "NAME"]
 
 
 def test_an_unchanged_tree_is_not_opened_again(root, put, opened, later, tmp_path):

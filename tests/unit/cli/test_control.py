@@ -55,6 +55,22 @@ def test_lenient_takes_what_strict_refuses(parse):
     assert "control.0:7: FAST: fast must be either true or false; skipping" in lenient.stderr
 
 
+def test_a_refusal_names_its_line_on_stderr(parse):
+    for extra, said in (
+        ("FAST=1", "control.0:7: FAST: fast must be either"),
+        ("def (:", "control.0:7: does not parse"),
+    ):
+        result = parse(GOOD + extra)
+        assert result.exit_code == 1
+        assert said in result.stderr
+
+
+def test_what_a_file_says_does_not_steer_the_terminal(parse):
+    result = parse(GOOD + 'NAME="\\x1b[2J"\n', options=())
+    assert "\x1b" not in result.output
+    assert "name: \ufffd[2J" in result.stdout
+
+
 def test_people_get_plain_lines(parse):
     result = parse(GOOD, "", options=())
     assert "    name: n\n" in result.stdout
@@ -78,17 +94,17 @@ def run(*words):
 
 def test_lint_of_clean_files_says_so(tree):
     result = run("lint", tree(a=GOOD))
-    assert (result.exit_code, result.output) == (0, "1 control files: 0 errors, 0 warnings, 0 notes\n")
+    assert (result.exit_code, result.output) == (0, "1 control file: 0 errors, 0 warnings, 0 notes\n")
 
 
 def test_lint_ends_with_1_on_errors_and_names_them(tree):
     root = tree(a=GOOD + "SYNC_COUNT=f()\n", b="def (:\n", c=GOOD.replace('"n"', '"o"') + 'DEPENDENCY="x"\n')
     result = run("lint", root)
     assert result.exit_code == 1
-    assert f"{root}/a/control:7: error: SYNC_COUNT: an expression (Call) is dropped" in result.stdout
-    assert f"{root}/b/control: error: Error parsing b/control because invalid syntax" in result.stdout
+    assert f"{root}/a/control:7: error: SYNC_COUNT: a call is dropped" in result.stdout
+    assert f"{root}/b/control:1: error: does not parse: invalid syntax" in result.stdout
     assert f"{root}/c/control:7: warning: DEPENDENCY: is not a control variable" in result.stdout
-    assert result.stdout.endswith("3 control files: 2 errors, 1 warnings, 0 notes\n")
+    assert result.stdout.endswith("3 control files: 2 errors, 1 warning, 0 notes\n")
 
 
 def test_warnings_alone_end_with_0(tree):
@@ -122,6 +138,28 @@ def test_fix_takes_experimental_out_and_keeps_the_mode_of_the_file(tree):
     assert [path.name for path in (root / "a").iterdir()] == ["control"]
 
 
+def test_fix_says_what_it_did(tree):
+    root = tree(a=GOOD + "EXPERIMENTAL = True\nDEPENDENCIES = ['x', 'y']\n")
+    lines = run("lint", "--fix", root).stdout.splitlines()
+    assert lines[:2] == [
+        f"{root}/a/control: line 7: EXPERIMENTAL taken out",
+        f'{root}/a/control: line 8: DEPENDENCIES = "x, y"',
+    ]
+    assert lines[-1] == "1 control file: 0 errors, 0 warnings, 0 notes"
+
+
+def test_a_refused_file_keeps_its_other_findings(tree):
+    root = tree(a='NAME="n"\nSYNC_COUNT=0\nDEPENDENCY="x"\nSUITE=f()\n')
+    lines = run("lint", root).stdout.splitlines()
+    assert [line.removeprefix(f"{root}/a/") for line in lines[:4]] == [
+        "control: error: required variables are missing: author, doc, time, test_type",
+        "control:2: error: SYNC_COUNT: sync_count is 0, which is below the minimum of 1",
+        "control:3: warning: DEPENDENCY: is not a control variable and is ignored; did you mean DEPENDENCIES?",
+        "control:4: error: SUITE: a call is dropped; write the value as a constant",
+    ]
+    assert run("lint", root / "a/control").stdout.splitlines()[:4] == lines[:4]
+
+
 def test_dry_run_without_fix_is_a_usage_error(tree):
     assert run("lint", "--dry-run", tree(a=GOOD)).exit_code == 2
 
@@ -135,6 +173,26 @@ def test_list_chooses_by_suite_and_label(tree):
     assert [row["name"] for row in json.loads(run("list", root, "--needs", "servo", "--json").stdout)] == ["needy"]
     assert len(json.loads(run("list", root, "--suite", "a", "--json").stdout)) == 2
     assert json.loads(run("list", root, "--suite", "nosuch", "--json").stdout) == []
+
+
+def test_list_in_the_originals_reading_skips_what_it_refuses(tree):
+    root = tree(a=GOOD, b=GOOD + "EXPERIMENTAL=True\n", c=GOOD + "FAST=1\n")
+    result = run("list", root, "--json", "--mode", "strict")
+    assert (result.exit_code, [row["path"] for row in json.loads(result.stdout)]) == (0, ["a/control"])
+    assert "not read: b/control: WARNING: Obsolete variables" in result.stderr
+    assert "not read: c/control: Bad c/control: fast must be" in result.stderr
+
+
+def test_an_unforgiving_list_ends_with_1_and_one_line(tree):
+    result = run("list", tree(a=GOOD, b="def (:\n"), "--unforgiving")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("autotest: Failed parsing b/control")
+
+
+def test_test_args_are_written_into_each_file(tree):
+    result = run("list", tree(a=GOOD), "--mode", "strict", "--json", "--test-args", '{"fast": true, "name": "q"}')
+    (row,) = json.loads(result.stdout)
+    assert (row["fast"], row["name"]) == (True, "n")
 
 
 def test_list_for_people_is_a_table(tree):
