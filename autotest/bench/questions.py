@@ -16,7 +16,7 @@ from autotest.bench.tko_rows import Filled
 from autotest.models import database
 from autotest.models.database import db
 from autotest.results.query import answers
-from autotest.results.query.questions import Builds, History, Matrix, Question
+from autotest.results.query.questions import Builds, Details, History, Matrix, Question, Reasons, Table
 
 _LONGEST_MS = 200
 _BASELINE = "the same statements with the same values, and their rows fetched"
@@ -24,7 +24,7 @@ _Statement = tuple[str, Any]
 
 
 def run(plan: Plan) -> list[Figure]:
-    """The 95th percentile in ms of three questions, each asked of other suites, boards or tests in turn."""
+    """The 95th percentile in ms of six questions, each asked of other suites, boards or tests in turn."""
     rows, asked = (1_000_000, 40) if plan.full else (4_000, 3)
     figures = []
     with installation.fresh(plan, with_broker=False), database.connection():
@@ -64,10 +64,22 @@ def _kinds(filled: Filled) -> Sequence[tuple[str, Callable[[random.Random], Ques
         board = chance.choice((None, *tko_rows.BOARDS))
         return Builds(where=f"board = {board}" if board else "")
 
+    def newest(chance: random.Random) -> Question:
+        return Table(where=f"suite = {chance.choice(suites)}")
+
+    def details(chance: random.Random) -> Question:
+        return Details(where=f"id = {2 * chance.randrange(1, filled.rows // 2)}")
+
+    def reasons(chance: random.Random) -> Question:
+        return Reasons(where=f"build = {chance.choice(filled.builds)}")
+
     return (
         ("matrix of a suite x 20 builds", matrix),
         ("history of a test", history),
         ("last build, of all boards or one", last_build),
+        ("newest results of a suite", newest),
+        ("every fact of a result", details),
+        ("why results of a build failed", reasons),
     )
 
 

@@ -1,8 +1,9 @@
-"""Store: seconds that the results of one job take to become rows, beside a bare executemany of the same rows."""
+"""Store: what the results of a job cost to become rows, beside a bare executemany of the same rows."""
 
 from __future__ import annotations
 
 import datetime
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from autotest.results.records import Iteration, JobRecord, JobResult, KernelReco
 from autotest.states import Outcome
 
 _METRICS = 10
+#: Tests of a small job, and iterations of each.
+_SMALL = 5
 _LONGEST_S = {"sqlite": 1.5, "mysql": 3.0}
 _MOST_OF_BARE = 1.5
 _BASELINE = "executemany of the same rows of tko_tests, attributes and values, in one transaction, test_idx known"
@@ -26,17 +29,24 @@ _Table = tuple[Sequence[peewee.Field], list[tuple[Any, ...]]]
 
 
 def run(plan: Plan) -> list[Figure]:
-    """Seconds for a job that is new, and for the same one again."""
+    """Seconds for a job that is new, and for the same one again; jobs a second for small ones, as imports have them."""
     tests, iterations = (100, 100) if plan.full else (5, 5)
     result = _result(tests, iterations)
     size = f"{tests} tests, {tests * iterations * _METRICS:,} perf values"
     with installation.fresh(plan, with_broker=False), database.connection():
         job_idx = store.save(result, "1-bench/dut1")
-        numbers = iter(range(2, 2 + plan.runs))
+        numbers = itertools.count(2)
         ours, beside = measure.interleaved(
             plan.runs, lambda: _stored(result, next(numbers)), lambda: _bare(result, job_idx)
         )
         again = [_stored(result, 2) for _ in range(plan.runs)]
+        small = _result(_SMALL, _SMALL)
+        many = 200 if plan.full else 3
+        each = measure.interleaved(
+            plan.runs,
+            lambda: many / sum(_stored(small, next(numbers)) for _ in range(many)),
+            lambda: many / sum(_bare(small, job_idx) for _ in range(many)),
+        )
         longest = _LONGEST_S["sqlite" if database.is_sqlite() else "mysql"]
     quick = Target("at most", longest) if plan.full else None
     near = Target("at most", _MOST_OF_BARE, "ratio") if plan.full else None
@@ -44,6 +54,7 @@ def run(plan: Plan) -> list[Figure]:
         Figure(f"a new job stored, {size}", "s", ours, beside, _BASELINE, quick),
         Figure(f"the same, against the bare rows, {size}", "s", ours, beside, _BASELINE, near),
         Figure(f"the same job stored again, {size}", "s", again, beside, _BASELINE),
+        Figure(f"jobs of {_SMALL} tests, {_SMALL * _SMALL * _METRICS} perf values", "jobs/s", *each, _BASELINE),
     ]
 
 

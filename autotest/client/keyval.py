@@ -82,6 +82,11 @@ def render(pairs: Mapping[str, object], type_tag: Optional[str] = None) -> bytes
     return b"".join(_lines(pairs, type_tag))
 
 
+def writable(value: object) -> str:
+    """*value* as a keyval file gives it back: there is no escaping, so ``#`` and control characters become blanks."""
+    return "".join(char if char.isprintable() and char != "#" else " " for char in str(value)).strip()
+
+
 def write_iteration(path: str, attr: Mapping[str, object], perf: Mapping[str, object]) -> None:
     """Append one iteration block: the attr keys, the perf keys, and the empty line that ends it."""
     append(path, {key + "{attr}": value for key, value in attr.items()}, type_tag="attr")

@@ -20,6 +20,7 @@ from autotest import errors
 from autotest.flower import lab_rows, lab_view, results_files, steps_seen, watch
 from autotest.flower.lab_rows import Details, Look
 from autotest.flower.lab_view import LabView, Page, Question
+from autotest.flower.results_graph import Pictures, ResultsGraph
 from autotest.flower.results_page import LabResults
 from autotest.models import database
 from autotest.scheduler import floor
@@ -140,6 +141,12 @@ def handlers(config: Settings, celery: Celery) -> list[URLSpec]:
     return [
         URLSpec(r"/lab", LabPage, {"tab": tab}, name="lab"),
         URLSpec(r"/lab/data", LabData, {"tab": tab}, name="lab_data"),
+        URLSpec(
+            r"/lab/graph/([^/]+)/([^/]+)\.svg",
+            ResultsGraph,
+            {"pictures": Pictures(), "threads": files},
+            name="lab_graph",
+        ),
         URLSpec(r"/lab/results/(.+)", LabResults, {"config": config, "threads": files}, name="lab_results"),
         URLSpec(r"/lab/static/(.*)", StaticFileHandler, {"path": _STATIC}, name="lab_static"),
     ]

@@ -17,7 +17,7 @@ from tornado.iostream import StreamClosedError
 from autotest import errors
 from autotest.flower import lab_view, results_files
 from autotest.models import database
-from autotest.results.retention import restore
+from autotest.results.retention import records, restore
 from autotest.settings import Settings
 
 _PIECE = 64 * 1024
@@ -54,8 +54,8 @@ class LabResults(BaseHandler):
         try:
             return results_files.open_below(root, path)
         except errors.NotFound:
-            tag = path.partition("/")[0]
-            if not restore.is_away(root, tag):
+            tag = records.tag_in(path)
+            if tag is None or not restore.is_away(root, tag):
                 raise
             restore.open_folder(self._config, tag)
             return results_files.open_below(root, path)

@@ -182,6 +182,26 @@ class IterationResult(BaseModel):
         primary_key = False
 
 
+class IterationPerfValue(BaseModel):
+    """A metric of a test, from its chart or its perf_measurements: the mean and the deviation of what was measured.
+
+    *iteration* counts from 1 how often the test wrote that metric of that graph. NULL for NaN and infinity.
+    """
+
+    test = ForeignKeyField(TestResult, column_name="test_idx", on_delete="CASCADE")
+    iteration = IntegerField(null=True)
+    description = CharField(max_length=256, null=True, index=True)
+    value = DoubleField(null=True)
+    stddev = DoubleField(null=True)
+    units = CharField(max_length=32, null=True)
+    higher_is_better = BooleanField(default=True)
+    graph = CharField(max_length=256, null=True)
+
+    class Meta:
+        table_name = "tko_iteration_perf_value"
+        primary_key = False
+
+
 class TestLabel(BaseModel):
     """A mark that people put on results; ``invalidated`` always exists."""
 
@@ -227,6 +247,7 @@ TABLES = (
     TestAttribute,
     IterationAttribute,
     IterationResult,
+    IterationPerfValue,
     TestLabel,
     TestLabelTest,
     SavedQuery,

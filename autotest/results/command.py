@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +14,18 @@ import click
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from autotest import errors, settings
 from autotest.models import database
-from autotest.results import label_command, parser, query_command, summary, vector_form
+from autotest.results import job_folders, label_command, parser, query_command, summary, vector_form
 from autotest.results.compare.command import compare
 from autotest.results.export.command import export
 from autotest.results.importing.command import import_
 from autotest.results.perf.command import changes, plot
-from autotest.results.retention.command import prune, restore
+from autotest.results.records import JobResult
+from autotest.results.retention.command import erase, prune, restore
 from autotest.results.retention.restore import brought_back
 from autotest.results.suite_rows import Row
 from autotest.states import Outcome
@@ -35,6 +39,9 @@ _COLOURS = {
 }
 _FAILED = "red"
 
+#: Characters of a reason in a table.
+_LONGEST_REASON = 2000
+
 
 @click.group()
 def results() -> None:
@@ -45,7 +52,7 @@ for _question in (*query_command.COMMANDS, label_command.label):
     results.add_command(_question)
 for _judgement in (compare, changes, plot):
     results.add_command(_judgement)
-for _keeping in (export, import_, prune, restore):
+for _keeping in (export, import_, prune, restore, erase):
     results.add_command(_keeping)
 
 
@@ -73,10 +80,12 @@ def parse(folders: tuple[Path, ...], strict: bool, as_json: bool, full: bool) ->
 
     A folder that cannot be parsed is named on stderr, the others are still printed, and the exit code is 1.
     """
+    if full and not as_json:
+        raise click.UsageError("--full goes with --json")
     failed = 0
     for folder in folders:
         try:
-            result = parser.read(brought_back(folder), strict)
+            result = _parsed(brought_back(folder), strict)
         except errors.BadResultsFolder as problem:
             click.echo(f"autotest: {problem}", err=True)
             failed += 1
@@ -89,6 +98,29 @@ def parse(folders: tuple[Path, ...], strict: bool, as_json: bool, full: bool) ->
                 click.echo(f"{folder}: {oddity}", err=True)
     if failed:
         raise SystemExit(1)
+
+
+def _parsed(folder: Path, strict: bool) -> JobResult:
+    """The folder's results. Raises BadResultsFolder, which names a job folder below it if there is one."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    try:
+        with Progress(*columns, console=console, disable=not sys.stderr.isatty(), transient=True) as bar:
+            task = bar.add_task(escape(ascii(folder.name)[1:-1]), total=_log_size(folder))
+            return parser.read(folder, strict, lambda count: bar.advance(task, count))
+    except errors.BadResultsFolder as problem:
+        below = next((found.path for found in job_folders.of_tree(folder) if not found.problem), folder)
+        if below == folder:
+            raise
+        raise errors.BadResultsFolder(f"{problem}; a job folder below it is {below}") from problem
+
+
+def _log_size(folder: Path) -> int | None:
+    """Bytes of the status log; None if nobody can tell."""
+    for name in ("status.log", "status"):
+        with contextlib.suppress(OSError):
+            return (folder / name).stat().st_size
+    return None
 
 
 def to_json(found: summary.SuiteSummary | summary.JobSummary) -> dict[str, Any]:
@@ -105,6 +137,7 @@ def to_json(found: summary.SuiteSummary | summary.JobSummary) -> dict[str, Any]:
 
 def _row_to_json(row: Row) -> dict[str, Any]:
     data = {field.name: getattr(row, field.name) for field in dataclasses.fields(row) if field.name != "view"}
+    data |= {"state": row.state, "experimental": row.view.is_experimental}
     return {key: _shown_time(value) if isinstance(value, datetime.datetime) else value for key, value in data.items()}
 
 
@@ -145,7 +178,10 @@ def _parsed_table(folder: Path, tests: list[dict[str, Any]]) -> Table:
     table = _table("test", "subdir", "status", "started", "finished", "reason")
     table.title = escape(ascii(str(folder))[1:-1])
     for test in tests:
-        texts = [test["testname"], test["subdir"], None, test["started_time"], test["finished_time"], test["reason"]]
+        reason = test["reason"]
+        if len(reason) > _LONGEST_REASON:
+            reason = f"{reason[:_LONGEST_REASON]}... ({len(reason):,} characters; --json shows all)"
+        texts = [test["testname"], test["subdir"], None, test["started_time"], test["finished_time"], reason]
         cells = [escape(_printable(text or "-")) for text in texts]
         cells[2] = _coloured(test["status"], test["status"])
         table.add_row(*cells)

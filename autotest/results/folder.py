@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,10 +15,12 @@ from autotest.client import exit_file
 #: No keyval, host or pid file of an honest job comes near this size (bytes).
 LARGEST_FILE = 16 * 1024 * 1024
 
+_LOGS = (b"status.log", b"status")
 _MOST_ODDITIES = 200
 
 # A read takes memory for all that it may get.
 _CHUNK = 1 << 16
+_PIECE = 1 << 18
 
 
 class Oddities:
@@ -46,8 +48,11 @@ class ResultsFolder:
     by a leading slash, by a symlink) is noted and counts as absent, as does whatever is no regular file.
     """
 
-    def __init__(self, path: Path, oddities: Oddities):
-        """Raises BadResultsFolder if *path* is not a folder that can be listed."""
+    def __init__(self, path: Path, oddities: Oddities, watch: Callable[[int], None] | None = None):
+        """*watch* is told of each piece of the status log that was read, in bytes.
+
+        Raises BadResultsFolder if *path* is not a folder that can be listed.
+        """
         self.path = os.fsencode(os.path.realpath(path))
         try:
             self._entries = frozenset(os.listdir(self.path))
@@ -56,14 +61,27 @@ class ResultsFolder:
         self.top = _top_of(self.path)
         self._bounds = self.top or self.path
         self._oddities = oddities
+        self._watch = watch
+
+    @property
+    def log_name(self) -> bytes | None:
+        """The status log: the server's, else the copy of the client's; None without one."""
+        return next((name for name in _LOGS if name in self._entries), None)
+
+    def log_pieces(self, note: Callable[[str], None]) -> Iterator[bytes]:
+        """The status log in pieces of a quarter of a megabyte. That it cannot be read to its end is told to *note*."""
+        with self.open(self.log_name or _LOGS[0]) as stream:
+            try:
+                while stream is not None and (piece := stream.read(_PIECE)):
+                    yield piece
+                    if self._watch is not None:
+                        self._watch(len(piece))
+            except OSError as problem:
+                note(f"the log cannot be read to its end: {problem.strerror}")
 
     def may_have(self, subdir: bytes) -> bool:
         """Whether *subdir* can exist: asked for every test of a log, and most have no folder."""
         return subdir.partition(b"/")[0] in self._entries or subdir[:1] in (b".", b"/")
-
-    def has(self, name: bytes) -> bool:
-        """Whether the parsed folder has an entry of that name, directly below it."""
-        return name in self._entries
 
     def has_folder(self, relative: bytes) -> bool:
         """Whether there is a folder at *relative*, a few levels below the parsed one."""
@@ -106,10 +124,11 @@ class ResultsFolder:
 
     def _descriptor(self, path: bytes) -> int | None:
         try:
+            # Half of what is asked for is not there, and the real path costs a look at every folder above.
+            os.lstat(path)
             real = os.path.realpath(path)
             if real != self._bounds and not real.startswith(self._bounds.rstrip(b"/") + b"/"):
-                if os.path.lexists(path):
-                    self._oddities.note(f"{_shown(path)} leads outside the results folder; not followed")
+                self._oddities.note(f"{_shown(path)} leads outside the results folder; not followed")
                 return None
             handle = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:

@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from autotest.client import exit_file, host_keyval
+from autotest.client import exit_file, host_keyval, machines_file
 from autotest.results import special_tasks
-
-MACHINES = ".machines"
 
 _LOGS = ("status.log", "status")
 _JOB = re.compile(r"\d+-[^/]+")
@@ -49,11 +47,27 @@ def machines_of(folder: Path) -> list[Path]:
 
     Without that file and without a log of its own, those that hold a log and a host keyval.
     """
-    names = _names_in(folder / MACHINES)
-    if not names and not _has_log(folder):
+    names = machine_names(folder)
+    if not names and not has_log(folder):
         hosts = folder / host_keyval.FOLDER
-        names = [name for name in _listed(hosts) if _has_log(folder / name)]
+        names = [name for name in _listed(hosts) if has_log(folder / name)]
     return [folder / name for name in names if (folder / name).is_dir() and not (folder / name).is_symlink()]
+
+
+def machine_names(folder: Path) -> list[str]:
+    """The names in ``.machines``; none if it is not there, not to be read, or a symlink."""
+    try:
+        handle = os.open(folder / machines_file.NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as file:
+            content = file.read(_LONGEST_MACHINES)
+    except OSError:
+        return []
+    return machines_file.parse(content)
+
+
+def has_log(folder: Path) -> bool:
+    """Whether *folder* holds a status log: without one there is nothing to store."""
+    return any(os.path.lexists(folder / name) for name in _LOGS)
 
 
 def tag_of(root: Path, path: Path) -> str:
@@ -73,11 +87,11 @@ def _below(root: Path, folder: Path, depth: int) -> Iterator[Found]:
     except OSError as problem:
         yield Found(folder, tag, f"it cannot be listed: {problem.strerror}")
         return
-    has_log = any(name in found for name in _LOGS)
-    machines = machines_of(folder) if MACHINES in found or host_keyval.FOLDER in found else []
-    if has_log:
+    is_job = any(name in found for name in _LOGS)
+    machines = machines_of(folder) if machines_file.NAME in found or host_keyval.FOLDER in found else []
+    if is_job:
         yield Found(folder, tag)
-    if has_log or machines:
+    if is_job or machines:
         below = machines
     elif found.get(exit_file.NAME) is False:
         # Autoserv ran here.
@@ -93,23 +107,8 @@ def _below(root: Path, folder: Path, depth: int) -> Iterator[Found]:
         yield from _below(root, path, depth + 1)
 
 
-def _has_log(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in _LOGS)
-
-
 def _listed(folder: Path) -> list[str]:
     try:
         return sorted(os.listdir(folder))
     except OSError:
         return []
-
-
-def _names_in(path: Path) -> list[str]:
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(handle, "rb") as file:
-            content = file.read(_LONGEST_MACHINES)
-    except OSError:
-        return []
-    names = dict.fromkeys(os.fsdecode(line.strip()) for line in content.split(b"\n"))
-    return [name for name in names if name not in ("", ".", "..") and "/" not in name and "\0" not in name]

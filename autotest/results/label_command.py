@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import click
 
+from autotest import plurals
 from autotest.models import database
 from autotest.results.query import labels
 from autotest.results.query.questions import Question
-from autotest.results.query_command import opened, scope
+from autotest.results.query_options import opened, scope
 
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Only say how many results it would be.")
 
@@ -50,7 +51,7 @@ def delete(name: str, dry_run: bool) -> None:
     """Delete a label; the results stay."""
     with opened():
         carried = labels.delete(name, dry_run)
-    click.echo(f"{'would delete' if dry_run else 'deleted'} {name}, which {carried} results carried")
+    click.echo(f"{'would delete' if dry_run else 'deleted'} {name}, which {plurals.counted(carried, 'result')} carried")
 
 
 @label.command("add")
@@ -90,4 +91,4 @@ def restore(where: str, with_invalid: bool, with_job_records: bool, dry_run: boo
 def _change(act: Callable[..., int], name: str, question: Question, dry_run: bool) -> None:
     with opened():
         changed = act(name, question, database.utc_now(), dry_run)
-    click.echo(f"{name}: {changed} result{'' if changed == 1 else 's'} {'would change' if dry_run else 'changed'}")
+    click.echo(f"{name}: {plurals.counted(changed, 'result')} {'would change' if dry_run else 'changed'}")

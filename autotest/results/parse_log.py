@@ -7,6 +7,7 @@ import os
 import stat
 from pathlib import Path
 
+from autotest import plurals
 from autotest.results.records import JobResult
 
 NAME = "parse.log"
@@ -16,9 +17,11 @@ _NOTHING = "nothing odd"
 
 def render(result: JobResult, now: datetime.datetime) -> str:
     """The file: what was read and when (UTC), then one line for each thing that was odd."""
-    tests, odd = len(result.tests), result.oddities
-    head = f"{now:%Y-%m-%d %H:%M:%S} status_version {result.job.status_version}: {tests} tests, "
-    return "\n".join([head + (f"{len(odd)} lines of what was odd" if odd else _NOTHING), *odd, ""])
+    tests, odd = plurals.counted(len(result.tests), "test"), result.oddities
+    found = f"{plurals.counted(len(odd), 'line')} of what was odd" if odd else _NOTHING
+    return "\n".join(
+        [f"{now:%Y-%m-%d %H:%M:%S} status_version {result.job.status_version}: {tests}, {found}", *odd, ""]
+    )
 
 
 def parse(text: str) -> tuple[str, ...]:

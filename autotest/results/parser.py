@@ -17,8 +17,6 @@ from autotest.results.records import JobRecord, JobResult
 #: The job keyval of a folder in which something was odd.
 KEYVAL = "parser"
 
-_LOGS = (b"status.log", b"status")
-
 #: One reader a status_version (results-and-tko.md section 3.4).
 _READERS: dict[object, Callable[[ResultsFolder, JobRecord, bool, Oddities], JobResult]] = {
     0: version0.parse,
@@ -26,16 +24,16 @@ _READERS: dict[object, Callable[[ResultsFolder, JobRecord, bool, Oddities], JobR
 }
 
 
-def read(folder: Path, strict: bool = False) -> JobResult:
+def read(folder: Path, strict: bool = False, watch: Callable[[int], None] | None = None) -> JobResult:
     """Read the results folder of one job.
 
     *strict* repeats upstream's quirks Q1 to Q5 (results-and-tko.md section 10); the default fixes them, and adds the
-    job keyval ``parser`` if something was odd. Raises BadResultsFolder if it is no folder, holds no status log, or is
-    of a status_version that nobody here reads.
+    job keyval ``parser`` if something was odd. *watch* is told of each piece of the log that was read, in bytes.
+    Raises BadResultsFolder if it is no folder, holds no status log, or is of a status_version that nobody here reads.
     """
     oddities = Oddities()
-    opened = ResultsFolder(folder, oddities)
-    if not any(opened.has(name) for name in _LOGS):
+    opened = ResultsFolder(folder, oddities, watch)
+    if opened.log_name is None:
         raise errors.BadResultsFolder(f"{folder} holds neither status.log nor status; there is nothing to parse")
     job = job_record.read(opened, oddities)
     reader = _READERS.get(job.status_version)

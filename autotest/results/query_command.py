@@ -1,54 +1,33 @@
-"""`autotest results query`, matrix, history, builds, perf, machines and saved: questions over all stored results."""
+"""`autotest results query`, matrix, history, details, reasons, builds, perf, machines and saved: questions over all
+stored results."""
 
 from __future__ import annotations
 
-import contextlib
 import getpass
 import json
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any
 
 import click
 
-from autotest import settings
-from autotest.models import database, schema
-from autotest.results import query_output
-from autotest.results.query import answers, questions, saved
-from autotest.results.query.questions import Builds, History, Matrix, Perf, Qualification, Question, Table
-
-_F = TypeVar("_F", bound=Callable[..., Any])
-WHERE = click.option(
-    "--where", "-w", default="", metavar="CONDITION", help="Which results, e.g. 'suite = bvt and finished > -7d'."
+from autotest import errors, settings
+from autotest.models import database
+from autotest.results import attribute_command, query_output
+from autotest.results.perf import graph, pictures
+from autotest.results.query import answers, details, questions, saved, table
+from autotest.results.query.questions import (
+    Builds,
+    Details,
+    History,
+    Matrix,
+    Perf,
+    Qualification,
+    Question,
+    Reasons,
+    Table,
 )
-_INVALID = click.option("--invalid", "with_invalid", is_flag=True, help="Also what was retried or invalidated.")
-_JOB_RECORDS = click.option(
-    "--job-records", "with_job_records", is_flag=True, help="Also SERVER_JOB, CLIENT_JOB.N and what suites repeat."
-)
-_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-_CSV = click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values.")
-_SAVE = click.option(
-    "--save", "save_as", metavar="NAME", help="Keep the question for `autotest results saved run NAME`."
-)
-_LAST = click.option("--last", type=click.IntRange(0), default=0, metavar="N", help="Only the last N builds.")
-
-
-def scope(command: _F) -> _F:
-    """The options that say which results are meant."""
-    return WHERE(_INVALID(_JOB_RECORDS(command)))
-
-
-def _form(command: _F) -> _F:
-    """The options that say what becomes of the answer."""
-    return _JSON(_CSV(_SAVE(command)))
-
-
-@contextlib.contextmanager
-def opened() -> Iterator[None]:
-    """The database of the settings, for the block. Raises ConfigError while it lacks a migration."""
-    database.connect(settings.load().database_url)
-    with database.connection():
-        schema.require_current()
-        yield
+from autotest.results.query_options import CSV, JSON, LAST, form, opened, scope
+from autotest.results.retention import restore
 
 
 @click.command("query")
@@ -58,19 +37,28 @@ def opened() -> Iterator[None]:
 @click.option("--group", "grouped", is_flag=True, help="Count results of each combination, and how many passed.")
 @click.option("--limit", type=click.IntRange(1, questions.MOST_ROWS), default=Table.limit, show_default=True)
 @click.option("--offset", type=click.IntRange(0), default=0, metavar="N", help="Leave out the first N.")
-@_form
-def query(columns: str, as_json: bool, as_csv: bool, save_as: str | None, **asked: Any) -> None:
+@click.option("--count", "only_count", is_flag=True, help="Only say how many results are meant.")
+@form
+def query(columns: str, only_count: bool, as_json: bool, as_csv: bool, save_as: str | None, **asked: Any) -> None:
     """List results, one a line, or count them by any fields."""
-    _answer(Table(columns=_names(columns), **asked), as_json, as_csv, save_as)
+    question = Table(columns=_names(columns), **asked)
+    if not only_count:
+        _answer(question, as_json, as_csv, save_as)
+        return
+    if as_csv or save_as is not None or question.grouped:
+        raise click.UsageError("--count goes with --where and --json")
+    with opened():
+        amount = table.count(question, database.utc_now())
+    click.echo(json.dumps({"count": amount}) if as_json else amount)
 
 
 @click.command("matrix")
 @scope
 @click.option("--rows", default="test", show_default=True, metavar="FIELD,...")
 @click.option("--columns", default="build", show_default=True, metavar="FIELD,...")
-@_LAST
+@LAST
 @click.option("--latest", is_flag=True, help="Only the last result of each cell.")
-@_form
+@form
 def matrix(rows: str, columns: str, as_json: bool, as_csv: bool, save_as: str | None, **asked: Any) -> None:
     """Show passed of complete results, any fields against any others."""
     _answer(Matrix(rows=_names(rows), columns=_names(columns), **asked), as_json, as_csv, save_as)
@@ -80,16 +68,61 @@ def matrix(rows: str, columns: str, as_json: bool, as_csv: bool, save_as: str | 
 @click.argument("test")
 @scope
 @click.option("--limit", type=click.IntRange(1, questions.MOST_ROWS), default=History.limit, show_default=True)
-@_form
+@form
 def history(as_json: bool, as_csv: bool, save_as: str | None, **asked: Any) -> None:
     """Show the last runs of a test, and since when it does not pass."""
     _answer(History(**asked), as_json, as_csv, save_as)
 
 
+@click.command("details")
+@click.argument("results", nargs=-1, metavar="[RESULT]...")
+@scope
+@click.option("--limit", type=click.IntRange(1, details.MOST_RESULTS), default=Details.limit, show_default=True)
+@form
+def show_details(results: tuple[str, ...], as_json: bool, as_csv: bool, save_as: str | None, **asked: Any) -> None:
+    """Show every fact of single results: attributes, iterations, keyvals, labels, and where the logs are.
+
+    RESULT is a number (`query -c id` shows them), the folder of a test (17-ann/host1/sleeptest), or that of a job.
+    Without one, --where says which, the newest first.
+    """
+    question = Details(**asked)
+    if bool(results) == bool(question.where.strip()):
+        raise click.UsageError("name results, or say with --where which")
+    _check_form(as_json, as_csv)
+    if results:
+        named = " or ".join(map(details.named, results))
+        question = Details(named, with_invalid=True, with_job_records=True, limit=question.limit)
+    with opened():
+        found = details.ask(question, database.utc_now())
+        if results and not found.results:
+            raise errors.NotFound(f"no result is stored as {', '.join(results)}")
+        _keep(question, save_as)
+    if as_json or as_csv:
+        _print(found, as_json, as_csv)
+        return
+    out, results_dir = query_output.console(), settings.load().results_dir
+    for place, one in enumerate(found.results):
+        if place:
+            out.print()
+        for part in query_output.details_shown(one, restore.whereabouts(results_dir, one.folder)):
+            out.print(part)
+    if found.more:
+        click.echo("There are older ones: --limit shows more.")
+
+
+@click.command("reasons")
+@scope
+@click.option("--limit", type=click.IntRange(1, questions.MOST_ROWS), default=Reasons.limit, show_default=True)
+@form
+def reasons(as_json: bool, as_csv: bool, save_as: str | None, **asked: Any) -> None:
+    """Count why results did not pass, the most frequent reason first; NN stands for any number."""
+    _answer(Reasons(**asked), as_json, as_csv, save_as)
+
+
 @click.command("builds")
 @scope
 @click.option("--last", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="N")
-@_form
+@form
 def builds(as_json: bool, as_csv: bool, save_as: str | None, **asked: Any) -> None:
     """Show how each suite did on the last builds."""
     _answer(Builds(**asked), as_json, as_csv, save_as)
@@ -100,23 +133,25 @@ def builds(as_json: bool, as_csv: bool, save_as: str | None, **asked: Any) -> No
 @scope
 @click.option("--x", default=Perf.x, show_default=True, metavar="FIELD", help="What the values are listed over.")
 @click.option("--by", default="", metavar="FIELD,...", help="A series for each value of these.")
-@_LAST
+@LAST
 @click.option("--relative", default="", metavar="first|SERIES", help="In per cent of the first point, or of a series.")
 @click.option("--bins", type=click.IntRange(0, 200), default=0, metavar="N", help="A histogram of N bins instead.")
-@_form
-def perf(as_json: bool, as_csv: bool, save_as: str | None, **asked: Any) -> None:
-    """Show what iterations measured as METRIC; without one, list the metrics."""
-    _answer(Perf(**asked), as_json, as_csv, save_as)
+@pictures.option()
+@form
+def perf(as_json: bool, as_csv: bool, save_as: str | None, output: Path | None, **asked: Any) -> None:
+    """Show what iterations and charts measured as METRIC; without one, list the metrics."""
+    _answer(Perf(**asked), as_json, as_csv, save_as, output)
 
 
 @click.command("machines")
 @scope
 @click.option("--tests", default="", metavar="CONDITION", help="Which of their results count.")
 @click.option("--interval", type=click.IntRange(1, 100), default=Qualification.interval, show_default=True)
-@_form
-def machines(as_json: bool, as_csv: bool, save_as: str | None, **asked: Any) -> None:
+@pictures.option()
+@form
+def machines(as_json: bool, as_csv: bool, save_as: str | None, output: Path | None, **asked: Any) -> None:
     """Sort machines by how often tests pass on them, to find those that are not fit."""
-    _answer(Qualification(**asked), as_json, as_csv, save_as)
+    _answer(Qualification(**asked), as_json, as_csv, save_as, output)
 
 
 @click.group("saved")
@@ -126,7 +161,7 @@ def saved_questions() -> None:
 
 @saved_questions.command("list")
 @click.option("--all", "everybody", is_flag=True, help="Those of everybody.")
-@_JSON
+@JSON
 def list_saved(everybody: bool, as_json: bool) -> None:
     """List saved questions."""
     with opened():
@@ -143,13 +178,14 @@ def list_saved(everybody: bool, as_json: bool) -> None:
 @saved_questions.command("run")
 @click.argument("name")
 @click.option("--owner", default="", metavar="LOGIN", help="Whose question; yours by default.")
-@_JSON
-@_CSV
-def run_saved(name: str, owner: str, as_json: bool, as_csv: bool) -> None:
+@pictures.option()
+@JSON
+@CSV
+def run_saved(name: str, owner: str, output: Path | None, as_json: bool, as_csv: bool) -> None:
     """Ask a saved question again."""
     with opened():
         question = saved.load(owner or getpass.getuser(), name)
-    _answer(question, as_json, as_csv, None)
+    _answer(question, as_json, as_csv, None, output)
 
 
 @saved_questions.command("delete")
@@ -161,13 +197,31 @@ def delete_saved(name: str) -> None:
     click.echo(f"deleted {name}")
 
 
-def _answer(question: Question, as_json: bool, as_csv: bool, save_as: str | None) -> None:
-    if as_json and as_csv:
-        raise click.UsageError("--json and --csv exclude each other")
+def _answer(question: Question, as_json: bool, as_csv: bool, save_as: str | None, output: Path | None = None) -> None:
+    _check_form(as_json, as_csv, output)
     with opened():
         answer = answers.to(question, database.utc_now())
-        if save_as is not None:
-            saved.save(getpass.getuser(), save_as, question)
+        drawn = None if output is None else graph.of_answer(answer)
+        _keep(question, save_as)
+    if output is not None and drawn is not None:
+        pictures.write(drawn, output)
+        click.echo(output)
+        return
+    _print(answer, as_json, as_csv)
+
+
+def _keep(question: Question, save_as: str | None) -> None:
+    if save_as is not None:
+        saved.save(getpass.getuser(), save_as, question)
+
+
+def _check_form(as_json: bool, as_csv: bool, output: Path | None = None) -> None:
+    """Before anything is asked or saved."""
+    if as_json + as_csv + (output is not None) > 1:
+        raise click.UsageError("--json, --csv and --output exclude each other")
+
+
+def _print(answer: answers.Answer, as_json: bool, as_csv: bool) -> None:
     if as_json:
         click.echo(json.dumps(answer.to_json(), indent=1))
     elif as_csv:
@@ -182,4 +236,7 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-COMMANDS = (query, matrix, history, builds, perf, machines, saved_questions)
+COMMANDS = (
+    *(query, matrix, history, show_details, reasons, builds, perf, machines, saved_questions),
+    attribute_command.attribute,
+)

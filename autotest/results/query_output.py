@@ -7,7 +7,7 @@ import datetime
 import functools
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -16,13 +16,16 @@ from rich.table import Table
 from rich.text import Text
 
 from autotest.results.csv_cells import harmless
-from autotest.results.query import builds, history, metrics, qualification, spreadsheet, table
+from autotest.results.query import builds, charts, details, history, metrics, qualification, reasons, spreadsheet, table
 from autotest.results.query.counts import Counts
+from autotest.results.query.details import Metric, TestDetails
 
 #: Wide enough that a table in a pipe is never folded.
 _PIPE_WIDTH = 4000
 #: A bar of a histogram at its longest; a heading of a matrix where it is folded.
 _BAR, _HEADING = 30, 5
+#: So many values of iterations are told.
+_VALUES = 10
 #: Blanks between two columns of a table.
 _BETWEEN = 2
 _STATUS_STYLES = {"GOOD": "green", "TEST_NA": "dim", "WARN": "yellow", "RUNNING": "cyan", "NOSTATUS": "cyan"}
@@ -96,6 +99,23 @@ def _(answer: history.TestHistory) -> Iterator[Sequence[Any]]:
 
 
 @lines.register
+def _(answer: details.ManyDetails) -> Iterator[Sequence[Any]]:
+    """A line for each fact, so that any number of names fits."""
+    yield ["id", "what", "iteration", "name", "value"]
+    for one in answer.results:
+        for what, count, name, value in _facts(one):
+            yield [one.facts["id"], what, count, name, value]
+
+
+@lines.register
+def _(answer: reasons.ReasonSummary) -> Iterator[Sequence[Any]]:
+    yield ["results", "tests", "statuses", "newest", "reason"]
+    for group in answer.groups:
+        statuses = " ".join(f"{word}:{count}" for word, count in group.statuses.items())
+        yield [group.results, group.tests, statuses, group.newest, group.text]
+
+
+@lines.register
 def _(answer: builds.LastBuilds) -> Iterator[Sequence[Any]]:
     yield ["build", "began", "suite", "board", "passed", "total", "incomplete"]
     for build in answer.builds:
@@ -140,9 +160,12 @@ def _(answer: spreadsheet.Spreadsheet, width: int) -> Iterator[RenderableType]:
     heads = [[_plain(value) for value in header] for header in answer.columns]
     cells = [[answer.cell(row, column) for column in answer.columns] for row in answer.rows]
     first = min(width // 3, max((len(_joined(row)) for row in answer.rows), default=0))
-    widths = [_width(head, [line[index] for line in cells]) for index, head in enumerate(heads)]
     totals = [_added(line) for line in cells]
-    room, fitting = width - first - _BETWEEN - _width(["total"], totals), 0
+    room, fitting = width - first - _BETWEEN - _width(["total"], totals, _HEADING), 0
+    columns = [[line[index] for line in cells] for index in range(len(heads))]
+    widths = [_width(head, column, len(" ".join(head))) for head, column in zip(heads, columns, strict=True)]
+    if sum(widths) + _BETWEEN * len(widths) > room:
+        widths = [_width(head, column, _HEADING) for head, column in zip(heads, columns, strict=True)]
     while fitting < len(widths) and (room := room - widths[-1 - fitting] - _BETWEEN) >= 0:
         fitting += 1
     start = len(widths) - max(fitting, 1)
@@ -180,6 +203,19 @@ def _(answer: table.Rows, width: int) -> Iterator[RenderableType]:
 
 
 @shown.register
+def _(answer: reasons.ReasonSummary, width: int) -> Iterator[RenderableType]:
+    rows = [
+        [group.results, group.tests, group.newest, f"{group.text or 'no reason'} ({group.results}+)"]
+        for group in answer.groups
+    ]
+    yield from _listed(["results", "tests", "newest", "reason"], rows)
+    if rows:
+        yield f"{answer.results} did not pass. `autotest results details NEWEST` shows one of them."
+    if answer.more:
+        yield "There are rarer reasons: --limit shows more."
+
+
+@shown.register
 def _(answer: builds.LastBuilds, width: int) -> Iterator[RenderableType]:
     rows = [
         [build.build if first else "", _cell(build.began) if first else "", suite, board, counts, _percent(counts)]
@@ -213,6 +249,72 @@ def _(answer: qualification.Machines, width: int) -> Iterator[RenderableType]:
         if each.hosts
     ]
     yield from _listed(["passed", "machines", ""], rows)
+
+
+def details_shown(one: TestDetails, whereabouts: str) -> Iterator[RenderableType]:
+    """Every fact of one result for people; *whereabouts* says where its logs are."""
+    facts = dict(one.facts)
+    test, status, host = facts.pop("test"), facts.pop("status"), facts.pop("host")
+    yield Text.assemble(Text(_plain(test), "bold"), " ", _styled(status), f" on {_plain(host)}")
+    told = {name: value for name, value in facts.items() if value is not None and value != ""}
+    told |= {"logs": whereabouts, "labels": ", ".join(one.labels)}
+    told |= {"retries": one.retries, "retried as": one.retried_as}
+    yield from _pairs("", told)
+    yield from _pairs("attributes", one.attributes)
+    yield from _pairs("attributes that people gave", one.given)
+    yield from _pairs("job keyvals", one.keyvals)
+    yield from _pairs("metrics", {_metric_name(each): _metric(each) for each in one.metrics})
+    for title, kind in (("measured", "perf"), ("attributes of iterations", "attributes")):
+        values: dict[str, list[Any]] = {}
+        for iteration in one.iterations:
+            for name, value in getattr(iteration, kind).items():
+                values.setdefault(name, []).append(value)
+        yield from _pairs(title, {name: _some(each) for name, each in values.items()})
+
+
+def _facts(one: TestDetails) -> Iterator[tuple[str, int | None, str, Any]]:
+    yield from (("field", None, name, value) for name, value in one.facts.items())
+    yield from (("field", None, name, getattr(one, name)) for name in ("folder", "retries", "retried_as"))
+    yield from (("label", None, name, None) for name in one.labels)
+    yield from (("attribute", None, name, value) for name, value in one.attributes.items())
+    yield from (("given attribute", None, name, value) for name, value in one.given.items())
+    yield from (("job keyval", None, name, value) for name, value in one.keyvals.items())
+    yield from (("metric", None, _metric_name(metric), metric.value) for metric in one.metrics)
+    for iteration in one.iterations:
+        yield from (("iteration attribute", iteration.number, *pair) for pair in iteration.attributes.items())
+        yield from (("perf", iteration.number, *pair) for pair in iteration.perf.items())
+
+
+def _metric_name(metric: Metric) -> str:
+    return charts.name(metric.graph, metric.description)
+
+
+def _metric(metric: Metric) -> str:
+    value = "no number" if metric.value is None else f"{metric.value:.6g}"
+    deviation = f" +- {metric.deviation:.3g}" if metric.deviation else ""
+    better = "higher is better" if metric.higher_is_better else "lower is better"
+    return f"{value}{deviation} {metric.units or ''}".rstrip() + f" ({better})"
+
+
+def _pairs(title: str, pairs: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """Names and values below each other; what is empty is left out."""
+    known = {name: value for name, value in pairs.items() if value not in (None, "")}
+    if not known:
+        return
+    if title:
+        yield Text(title, "bold")
+    made = Table.grid(padding=(0, 2, 0, 0))
+    made.add_column(style="dim", overflow="fold")
+    made.add_column(overflow="fold")
+    for name, value in known.items():
+        made.add_row(Text(f"  {_plain(name)}"), _styled(value))
+    yield made
+
+
+def _some(values: Sequence[Any]) -> str:
+    """The first values of the iterations, and how many there are of more."""
+    first = ", ".join(f"{value:.6g}" if isinstance(value, float) else _plain(value) for value in values[:_VALUES])
+    return first + (f" ... ({len(values)} iterations)" if len(values) > _VALUES else "")
 
 
 def _listed(headings: Sequence[Any], rows: Sequence[Sequence[Any]]) -> Iterator[RenderableType]:
@@ -253,9 +355,10 @@ def _added(line: Sequence[Counts | None]) -> Counts:
     return Counts(added)
 
 
-def _width(head: Sequence[str], cells: Sequence[Counts | None]) -> int:
+def _width(head: Sequence[str], cells: Sequence[Counts | None], longest_head: int) -> int:
+    """Of a column: as wide as its cells, and as its heading up to *longest_head*, where that is folded."""
     longest = max((len(str(counts)) for counts in cells if counts is not None), default=1)
-    return max(longest, min(_HEADING, max(map(len, head), default=1)))
+    return max(longest, min(longest_head, len(" ".join(head))))
 
 
 def _percent(counts: Counts) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import re
 import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from autotest.client import keyval
+from autotest.client import encoding, status_log
+from autotest.client.status_log import StatusEntry
 from autotest.states import TaskKind
 
 _HOSTS = "hosts"
+#: Bytes at the end of a log that are looked at.
+_LONGEST_LINE = 1 << 20
 _KINDS = {kind.value.lower(): kind for kind in TaskKind}
 _NAME = re.compile(r"(\d{1,18})-([a-z]+)")
 
@@ -47,25 +49,58 @@ def is_folder(path: Path) -> bool:
     return TaskFolder.parse(path.name) is not None and _HOSTS in above[:-1]
 
 
-def adopt(task: Path, job: Path, queued: datetime.datetime, finished: datetime.datetime) -> None:
-    """Copy what a failed task left into the folder of its job, which is then parsed like any other.
+def adopt(task: Path, job: Path) -> None:
+    """Copy what a failed task left into the folder *job*, which is then parsed like any other job's.
 
-    What the job's folder already holds stays, symlinks are copied as such, and ``job_queued`` and ``job_finished`` end
-    its keyval. Repeated, it changes nothing but the end of the keyval. Raises OSError if *job* cannot be written.
+    Links that stay inside are copied as links; others, and what is neither file nor folder, are left out.
+    Raises OSError if *job* is there or cannot be written.
     """
-    job.mkdir(parents=True, exist_ok=True)
+    job.mkdir(parents=True)
     for source, folders, files in os.walk(task):
         place = job / Path(source).relative_to(task)
         links = [name for name in folders if (Path(source) / name).is_symlink()]
         for name in folders:
             if name not in links:
-                (place / name).mkdir(exist_ok=True)
+                (place / name).mkdir()
         for name in (*files, *links):
-            if not os.path.lexists(place / name) and _is_plain(Path(source) / name):
+            if _is_plain(Path(source) / name, task):
                 shutil.copy2(Path(source) / name, place / name, follow_symlinks=False)
-    keyval.append(str(job), {"job_queued": int(queued.timestamp()), "job_finished": int(finished.timestamp())})
 
 
-def _is_plain(path: Path) -> bool:
+def give_reason(log: Path, reason: str, when: int) -> None:
+    """Let the status log *log* of a task say why it failed: its last END has no reason of its own (test-api 3.3).
+
+    *when* is the time of the line that tells the job's own record, in epoch seconds.
+    """
+    if log.is_symlink():
+        # It may lead into the folder of the task, which stays as it is.
+        log.unlink()
+    fields = {"timestamp": str(when), "job_abort_reason": reason}
+    told = StatusEntry("INFO", message=reason, fields=fields).render()
+    with os.fdopen(os.open(log, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644), "r+b") as file:
+        begin = max(0, file.seek(0, os.SEEK_END) - _LONGEST_LINE)
+        file.seek(begin)
+        tail = file.read()
+        cut = tail.rstrip(b"\n").rfind(b"\n") + 1
+        last = encoding.to_text(tail[cut:])
+        ended = _failed_end(last)
+        if ended is not None:
+            file.seek(begin + cut)
+            file.truncate()
+            told = ended._replace(message=reason).render(status_log.depth_of(last)) + told
+        elif tail and not tail.endswith(b"\n"):
+            told = "\n" + told
+        file.write(encoding.to_bytes(told))
+
+
+def _failed_end(line: str) -> StatusEntry | None:
+    try:
+        entry = StatusEntry.parse(line)
+    except ValueError:
+        return None
+    return entry if entry.is_end and entry.code != "END GOOD" and not entry.message else None
+
+
+def _is_plain(path: Path, within: Path) -> bool:
     """A FIFO or a device would be read for ever."""
-    return path.is_symlink() or path.is_file()
+    return path.is_file() and path.resolve().is_relative_to(within.resolve())

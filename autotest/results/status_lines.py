@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from collections.abc import Callable, Iterable, Iterator
 
 from autotest.states import Outcome
 
@@ -22,7 +21,6 @@ LADDER = tuple(Outcome)
 RANK = {outcome: rank for rank, outcome in enumerate(LADDER)}
 NOSTATUS = RANK[Outcome.NOSTATUS]
 
-_BLOCK = 1 << 18
 _LONGEST_LINE = 1 << 20
 _ODD_BYTES = ((b"\0", "NUL bytes"), (b"\r", "carriage returns"))
 _CUT = f"lines of more than {_LONGEST_LINE} bytes are cut there"
@@ -48,8 +46,8 @@ CODES = {
 }
 
 
-def lines(stream: BinaryIO, note: Callable[[str], None], whole: bool = False) -> Iterator[list[bytes]]:
-    """The lines of a log in lists of a quarter of a megabyte, without their newlines.
+def lines(pieces: Iterable[bytes], note: Callable[[str], None], whole: bool = False) -> Iterator[list[bytes]]:
+    """The lines of a log that comes in *pieces*, without their newlines, in lists: one a piece.
 
     Only a newline ends a line. CR NUL pairs are dropped (quirk Q7). Of a line above a megabyte only that much is
     kept; *whole* leaves out a last line without its newline. What is odd is told to *note*, once each.
@@ -62,7 +60,7 @@ def lines(stream: BinaryIO, note: Callable[[str], None], whole: bool = False) ->
             note(text)
 
     rest, skipping = b"", False
-    for block in _blocks(stream, tell):
+    for block in pieces:
         end = block.rfind(b"\n")
         if end < 0:
             if not skipping:
@@ -86,14 +84,6 @@ def lines(stream: BinaryIO, note: Callable[[str], None], whole: bool = False) ->
         tell("the log ends in the middle of a line")
         if not whole:
             yield [rest.replace(b"\r\0", b"")]
-
-
-def _blocks(stream: BinaryIO, note: Callable[[str], None]) -> Iterator[bytes]:
-    try:
-        while block := stream.read(_BLOCK):
-            yield block
-    except OSError as problem:
-        note(f"the log cannot be read to its end: {problem.strerror}")
 
 
 def fields_of(fields: bytes) -> dict[bytes, bytes]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable, Sequence
-from itertools import chain
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import Any, TypeVar
 
 import peewee
 
 from autotest.models import database
 from autotest.models.database import db
+
+_Item = TypeVar("_Item")
 
 _UNSTORABLE = re.compile("[\ud800-\udfff]")
 
@@ -33,7 +36,7 @@ def fit(field: peewee.Field, value: object) -> str | None:
     return None if value is None else text(value, _width(field))
 
 
-def insert(fields: Sequence[peewee.Field], values: Iterable[Sequence[Any]]) -> None:
+def insert(fields: tuple[peewee.Field, ...], values: Iterable[Sequence[Any]]) -> None:
     """Insert rows in order: of each one the values of *fields*, which are columns of one table, as the database takes
     them: texts that fit, times by ``db_value``.
 
@@ -41,16 +44,24 @@ def insert(fields: Sequence[peewee.Field], values: Iterable[Sequence[Any]]) -> N
     """
     longest = sum(_width(field) for field in fields if isinstance(field, (peewee.CharField, peewee.TextField)))
     most = min(MOST, _CHARACTERS // max(longest, 1))
-    for some in peewee.chunked(values, most):
-        db.execute_sql(_statement(fields, len(some)), list(chain.from_iterable(some)))
+    for some in chunks(values, most):
+        db.execute_sql(_statement(fields, len(some), database.is_sqlite()), list(chain.from_iterable(some)))
+
+
+def chunks(values: Iterable[_Item], size: int = MOST) -> Iterator[list[_Item]]:
+    """*values* in lists of *size*; the last one may be shorter."""
+    left = iter(values)
+    while some := list(islice(left, size)):
+        yield some
 
 
 def _width(field: peewee.Field) -> int:
     return getattr(field, "max_length", None) or LONGEST_TEXT
 
 
-def _statement(fields: Sequence[peewee.Field], rows: int) -> str:
-    quote, mark = ('"', "?") if database.is_sqlite() else ("`", "%s")
+@functools.lru_cache(maxsize=256)
+def _statement(fields: tuple[peewee.Field, ...], rows: int, is_sqlite: bool) -> str:
+    quote, mark = ('"', "?") if is_sqlite else ("`", "%s")
     columns = ", ".join(f"{quote}{field.column_name}{quote}" for field in fields)
     row = f"({', '.join([mark] * len(fields))})"
     return f"INSERT INTO {fields[0].model._meta.table_name} ({columns}) VALUES {', '.join([row] * rows)}"

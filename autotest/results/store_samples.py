@@ -1,10 +1,10 @@
-"""Store samples: the attributes and iterations of tests, written anew only where they differ from what is stored."""
+"""Store samples: attributes, iterations and perf values of tests, written anew only where they differ."""
 
 from __future__ import annotations
 
 import functools
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
@@ -15,20 +15,20 @@ from autotest.models.prepared import Prepared
 from autotest.results import store_rows
 from autotest.results.records import TestRecord
 
-#: What one test has in one table, by (attribute,) or (iteration, attribute).
+#: What one test has in one table, by what tells its samples apart: (attribute,) or (iteration, attribute), or more.
 _Samples = dict[tuple[Any, ...], str | float | None]
 
 
 def write(indexes: Sequence[int], tests: Sequence[TestRecord], known: Collection[int]) -> None:
-    """Bring attributes and iterations of the rows *indexes* (test_idx, parallel to *tests*) to *tests*.
+    """Bring attributes, iterations and perf values of the rows *indexes* (test_idx, parallel to *tests*) to *tests*.
 
     Only the rows of *known* may have some already. Attributes that people made stay. Of two names that are one once
     they are cut to their column the later counts. NaN and infinity become NULL.
     """
-    for table in (_ATTRIBUTES, _TEXTS, _NUMBERS):
+    for table in (_ATTRIBUTES, _TEXTS, _NUMBERS, _METRICS):
         # The same few names come back in every iteration.
         name = functools.cache(functools.partial(store_rows.fit, table.name))
-        for some in peewee.chunked(zip(indexes, tests, strict=True), store_rows.MOST):
+        for some in store_rows.chunks(zip(indexes, tests, strict=True)):
             _bring(table, {index: table.samples(test, name) for index, test in some}, known)
 
 
@@ -58,11 +58,23 @@ def _texts(test: TestRecord, name: Callable[[str], str | None]) -> _Samples:
 
 
 def _numbers(test: TestRecord, name: Callable[[str], str | None]) -> _Samples:
-    return {
-        (one.index, name(key)): value if math.isfinite(value) else None
-        for one in test.iterations
-        for key, value in one.perf.items()
-    }
+    return {(one.index, name(key)): _finite(value) for one in test.iterations for key, value in one.perf.items()}
+
+
+def _metrics(test: TestRecord, name: Callable[[str], str | None]) -> _Samples:
+    """A metric that is written more than once is another iteration each time, so no two keys are one."""
+    times: Counter[tuple[str | None, str | None]] = Counter()
+    found: _Samples = {}
+    for one in test.perf_values:
+        metric = (name(one.description), None if one.graph is None else name(one.graph))
+        times[metric] += 1
+        key = (times[metric], *metric, store_rows.fit(_P.units, one.units), one.higher_is_better, _finite(one.stddev))
+        found[key] = _finite(one.value)
+    return found
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _made(row: Any, *fields: peewee.Field, where: Any = None) -> Prepared:
@@ -73,7 +85,7 @@ def _made(row: Any, *fields: peewee.Field, where: Any = None) -> Prepared:
     return Prepared(build)
 
 
-_A, _T, _N = tko.TestAttribute, tko.IterationAttribute, tko.IterationResult
+_A, _T, _N, _P = tko.TestAttribute, tko.IterationAttribute, tko.IterationResult, tko.IterationPerfValue
 _ATTRIBUTES = _Table(
     (_A.test, _A.attribute, _A.value, _A.user_created),
     _A.attribute,
@@ -95,6 +107,8 @@ _NUMBERS = _Table(
     _made(_N, _N.test, _N.iteration, _N.attribute, _N.value),
     _numbers,
 )
+_OF_METRIC = (_P.test, _P.iteration, _P.description, _P.graph, _P.units, _P.higher_is_better, _P.stddev, _P.value)
+_METRICS = _Table(_OF_METRIC, _P.description, (), _made(_P, *_OF_METRIC), _metrics)
 
 
 def _bring(table: _Table, wanted: dict[int, _Samples], known: Collection[int]) -> None:

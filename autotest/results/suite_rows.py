@@ -15,6 +15,7 @@ SUITE_JOB = "Suite job"
 #: Between the build and the suite in the name of a suite job.
 SUITE_FILE = "-test_suites/control."
 NO_RESULTS = "The job ended and left no results."
+NO_TEST_RAN = "No test ran."
 #: How a result that is GOOD on a retry is counted and shown: what passes only at times is not fine.
 RETRIED = "RETRIED"
 
@@ -152,31 +153,19 @@ def rows(facts: SuiteFacts) -> tuple[Row, ...]:
     for child in facts.children:
         valid = tuple(test for test in child.tests if not test.invalid)
         if valid:
-            found.extend(rows_of_job(child._replace(tests=valid)))
+            found.extend(_rows_of(child, valid))
         elif child.job_id in missing:
             found.extend(_without_results(child))
     return tuple(found)
 
 
 def rows_of_job(child: Child) -> Iterator[Row]:
-    """The rows of one job. SERVER_JOB and CLIENT_JOB show only if they failed and no real test did."""
-    if not child.tests:
+    """The rows of one job. SERVER_JOB and CLIENT_JOB show only if they failed and no real test did; a folder in which
+    no test ever ran is one row of the job's own."""
+    if child.tests:
+        yield from _rows_of(child, child.tests)
+    else:
         yield from _without_results(child)
-        return
-    real = [test for test in child.tests if not _is_record(test)]
-    failed = {test.tag for test in real if test.status in _FAILED}
-    for test in child.tests:
-        name = test.name
-        if _is_record(test):
-            if test.status == Outcome.GOOD or test.tag in failed:
-                continue
-            name = f"{child.test}_{test.name}"
-        yield _test_row(child, test, name)
-    # Entries that ran together share one folder, which holds one a host.
-    told = {test.tag.partition("/")[2].partition("/")[0] for test in child.tests}
-    for entry in child.entries:
-        if len(child.entries) > 1 and entry.execution_subdir not in told:
-            yield _entry_row(child, entry)
 
 
 def short_name(job_name: str) -> str:
@@ -184,8 +173,44 @@ def short_name(job_name: str) -> str:
     return _PREFIX.sub("", job_name, count=1)
 
 
+def _rows_of(child: Child, tests: tuple[StoredTest, ...]) -> Iterator[Row]:
+    """The rows of those *tests* of the job."""
+    # Also of tests that are not among the rows, since somebody or a retry made them invalid.
+    told = {_folder_of(test) for test in child.tests if not _is_record(test)}
+    failed = {test.tag for test in tests if not _is_record(test) and test.status in _FAILED}
+    for test in tests:
+        name = test.name
+        if _is_record(test):
+            if test.status == Outcome.GOOD or test.tag in failed:
+                continue
+            name = f"{child.test}_{test.name}"
+        told.add(_folder_of(test))
+        yield _test_row(child, test, name)
+    for test in tests:
+        if _folder_of(test) not in told:
+            told.add(_folder_of(test))
+            yield _row_without_tests(child, test)
+    stored = {_folder_of(test) for test in tests}
+    for entry in child.entries:
+        if len(child.entries) > 1 and entry.execution_subdir not in stored:
+            yield _entry_row(child, entry)
+
+
+def _folder_of(test: StoredTest) -> str:
+    """The folder in the job's own; entries that ran together share one, which holds one a host."""
+    return test.tag.partition("/")[2].partition("/")[0]
+
+
 def _is_record(test: StoredTest) -> bool:
     return test.name == _SERVER or test.name.startswith(_CLIENT)
+
+
+def _row_without_tests(child: Child, record: StoredTest) -> Row:
+    """What ended well and ran nothing. run_suite knows no such view, so that it never decides."""
+    row = _test_row(child, record, child.test or record.name)
+    return dataclasses.replace(
+        row, reason=row.reason or NO_TEST_RAN, view=dataclasses.replace(row.view, ran_nothing=True)
+    )
 
 
 def _suite_row(suite: Child, test: StoredTest) -> Row:

@@ -57,7 +57,8 @@ class View:
 
     *is_suite* marks the suite job itself; *never_ran* a test that only the suite knows. *was_aborted* says that
     somebody or a limit aborted its job; *over_runtime* that it ran longer than its own max_runtime_mins.
-    *is_experimental*: its test is on trial, so that it is told apart and never decides.
+    *is_experimental*: its test is on trial, so that it is told apart and never decides. *ran_nothing*: its job ended
+    well and ran no test, which counts for nothing.
     """
 
     name: str
@@ -68,6 +69,7 @@ class View:
     over_runtime: bool = False
     is_retry: bool = False
     is_experimental: bool = False
+    ran_nothing: bool = False
 
     @property
     def aborted(self) -> bool:
@@ -78,12 +80,12 @@ class View:
 
 
 def of(views: Iterable[View], timed_out: bool = False, suite: str = "", num_required: int = 0) -> Verdict:
-    """The worst verdict of all *views* but the experimental ones.
+    """The worst verdict of all *views* but the experimental ones and those that ran nothing.
 
     *timed_out*: the suite was aborted after its timeout. Suite ``provision`` is fine once *num_required* (if not 0)
     of its tests are.
     """
-    listed = list(views)
+    listed = [view for view in views if not view.ran_nothing]
     if not listed:
         return TEST_VIEWS_MISSING
     counted = [view for view in listed if not view.is_experimental]

@@ -66,12 +66,11 @@ class _Machine:
 
     def run(self) -> JobResult:
         """Read the whole log of the folder."""
-        name = b"status.log" if self._folder.has(b"status.log") else b"status"
-        with self._folder.open(name) as stream:
-            for block in status_lines.lines(stream, self._make.note_log, whole=True) if stream else ():
-                for text in block:
-                    self._make.number += 1
-                    self._split(text)
+        note = self._make.note_log
+        for block in status_lines.lines(self._folder.log_pieces(note), note, whole=True):
+            for text in block:
+                self._make.number += 1
+                self._split(text)
         self._finish()
         return JobResult(self._job, self._kernel, tuple(self._records), self._oddities.lines())
 

@@ -74,10 +74,9 @@ class _Machine:
 
     def run(self) -> JobResult:
         """Read the whole log of the folder."""
-        name = b"status.log" if self._folder.has(b"status.log") else b"status"
-        with self._folder.open(name) as stream:
-            for block in status_lines.lines(stream, self._make.note_log) if stream else ():
-                self._read(block)
+        note = self._make.note_log
+        for block in status_lines.lines(self._folder.log_pieces(note), note):
+            self._read(block)
         self._close_all()
         job = self._job
         self._records[0] = TestRecord(

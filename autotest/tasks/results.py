@@ -14,7 +14,7 @@ from autotest.celery import app, publish
 from autotest.models import database
 from autotest.models.afe import HostQueueEntry, Job
 from autotest.models.database import held, retried, transaction, utc_now
-from autotest.results import parse_log, parser, store
+from autotest.results import job_folders, offload, parse_log, parser, store
 from autotest.results.notify import outbox
 from autotest.results.notify.report import Fault
 from autotest.scheduler import entries, suite_folder, suite_request, suite_retries
@@ -23,7 +23,7 @@ from autotest.scheduler.wakes import SUITES_QUEUE, Wake
 from autotest.settings import Settings
 from autotest.states import EntryStatus, Outcome, is_worse
 from autotest.suite.spec import SuiteSpec
-from autotest.tasks import run_folders
+from autotest.tasks import failed_tasks, run_folders
 
 logger = logging.getLogger(__name__)
 
@@ -121,10 +121,15 @@ def _note_bugs(config: Settings, suite: HostQueueEntry) -> None:
 def _store(config: Settings, entry: HostQueueEntry) -> bool:
     """True once the entry may end: its results are stored, or it was tried often enough and the entry says so."""
     try:
+        failed_tasks.take_over(config.results_dir, entry)
         folder = run_folders.accept(config.results_dir, entry)
         for each in run_folders.parsed(folder):
+            if not job_folders.has_log(each):
+                logger.warning("entry %s: %s holds no status log; nothing of it is stored", entry.id, each)
+                continue
             result = parser.read(each)
             parse_log.write(each, result, utc_now())
+            offload.write(each, result)
             store.save(result, each.relative_to(config.results_dir).as_posix())
     except Exception as problem:
         attempts = entry.parse_attempts + 1

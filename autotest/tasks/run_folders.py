@@ -12,21 +12,20 @@ from pathlib import Path
 
 from autotest.client import exit_file, keyval
 from autotest.client.exit_file import ExitFile
+from autotest.client.status_log import StatusEntry
 from autotest.models.afe import AbortedEntry, HostQueueEntry, User
 from autotest.models.lab import Lease
 from autotest.models.rows import Joined
+from autotest.results import job_folders
 from autotest.scheduler import hosts, steps
 from autotest.scheduler.steps import Work
-
-#: Characters of .machines that are looked at.
-_LARGEST = 1024 * 1024
 
 
 def write(results_dir: Path, work: Work) -> Path:
     """Make the folder of an attempt: job.json and keyval. Raises FileExistsError when it is there."""
     folder = results_dir / work.folder
     folder.mkdir(parents=True)
-    keyval.append(str(folder), {key: _one_line(value) for key, value in work.keyvals.items()})
+    keyval.append(str(folder), {key: keyval.writable(value) for key, value in work.keyvals.items()})
     work.job_file.write(folder)
     return folder
 
@@ -64,14 +63,9 @@ def accept(results_dir: Path, entry: HostQueueEntry) -> Path:
 def parsed(place: Path) -> list[Path]:
     """The folders that are jobs of their own in TKO: an accepted one, or those of the machines of a group, and the
     group's own if it has a status log (results-and-tko.md section 5.5)."""
-    try:
-        with (place / ".machines").open(encoding="utf-8", errors="replace") as file:
-            names = file.read(_LARGEST).splitlines()
-    except OSError:
-        return [place]
-    folders = [place / name for name in dict.fromkeys(names) if hosts.is_hostname(name)]
+    folders = [place / name for name in job_folders.machine_names(place) if hosts.is_hostname(name)]
     own = [folder for folder in folders if folder.is_dir() and not folder.is_symlink()]
-    return own + ([place] if not own or (place / "status.log").exists() else [])
+    return own + ([place] if not own or job_folders.has_log(place) else [])
 
 
 def _explain(place: Path, entry: HostQueueEntry) -> None:
@@ -88,16 +82,16 @@ def _explain(place: Path, entry: HostQueueEntry) -> None:
     }
     if job.parent_job_id is not None:
         pairs["parent_job_id"] = job.parent_job_id
-    keyval.append(str(place), {key: _one_line(value) for key, value in pairs.items()})
-    reason = _one_line(entry.reason) or "it never ran"
-    line = f"INFO\t----\t----\ttimestamp={when}\tjob_abort_reason={reason}\t{reason}\n"
+    keyval.append(str(place), {key: keyval.writable(value) for key, value in pairs.items()})
+    reason = keyval.writable(entry.reason or "") or "it never ran"
+    line = StatusEntry("INFO", message=reason, fields={"timestamp": str(when), "job_abort_reason": reason}).render()
     (place / "status.log").write_text(line, encoding="utf-8")
     (place / exit_file.NAME).write_text(ExitFile(os.getpid(), 256, 0).render(), encoding="ascii")
 
 
 #: Who aborted the entry of a lease, and when.
 _ABORTED = Joined(
-    (AbortedEntry, User),
+    (AbortedEntry.queue_entry, AbortedEntry.aborted_on, User.id, User.login),
     lambda columns, token: (
         AbortedEntry.select(*columns)
         .join(User, on=(AbortedEntry.aborted_by == User.id))
@@ -105,8 +99,3 @@ _ABORTED = Joined(
         .where(Lease.id == token)
     ),
 )
-
-
-def _one_line(value: object) -> str:
-    """A keyval cannot hold control characters or '#'."""
-    return "".join(char if char.isprintable() and char != "#" else " " for char in str(value)).strip()

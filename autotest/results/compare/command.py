@@ -9,9 +9,9 @@ from typing import Any
 import click
 from rich.console import RenderableType
 
-from autotest import settings
+from autotest import plurals
 from autotest.models import database
-from autotest.results import query_command, query_output
+from autotest.results import query_options, query_output
 from autotest.results.compare import comparison, measurements
 from autotest.results.compare.changes import Change, Side, TestChange
 from autotest.results.compare.comparison import Comparison, FailOn
@@ -23,6 +23,8 @@ from autotest.results.perf.command import condition
 FOUND = 4
 #: Rows of one section that people are shown.
 _SHOWN = 50
+#: What is told of these is how it was.
+_WAS = frozenset({Change.FIX, Change.GONE})
 _SECTIONS = (
     (Change.REGRESSION, "Regressions"),
     (Change.FIX, "Fixes"),
@@ -31,12 +33,18 @@ _SECTIONS = (
     (Change.NEW, "New"),
     (Change.GONE, "Gone"),
 )
+_PLURAL = {Change.REGRESSION: "regressions", Change.FIX: "fixes"}
+_FAILED = {
+    FailOn.REGRESSION: "{} regression{}",
+    FailOn.PERF: "{} metric{} for the worse, or changed while nobody said which way is better",
+    FailOn.FLAKY: "{} flaky test{}",
+}
 
 
 @click.command("compare")
 @click.argument("old")
 @click.argument("new")
-@query_command.WHERE
+@query_options.WHERE
 @click.option("--suite", metavar="SUITE", help="One suite.")
 @click.option("--board", metavar="BOARD", help="One board.")
 @click.option("--higher-is-better", "higher", multiple=True, metavar="METRIC", help="Metrics that should grow.")
@@ -74,11 +82,8 @@ def compare(
     OLD and NEW are versions (R124-14490.0.0) or whole names (eve-release/R124-14490.0.0).
     """
     meant = condition(where, suite=suite, board=board)
-    with query_command.opened():
-        results_dir = settings.load().results_dir
-        found = comparison.ask(
-            old, new, database.utc_now(), results_dir, where=meant, min_percent=min_change, **patterns
-        )
+    with query_options.opened():
+        found = comparison.ask(old, new, database.utc_now(), where=meant, min_percent=min_change, **patterns)
     if as_json:
         click.echo(json.dumps(found.to_json()))
     else:
@@ -87,7 +92,7 @@ def compare(
             console.print(part)
     reasons = found.found({FailOn(what) for what in fail_on})
     if reasons:
-        counted = ", ".join(f"{count} {what.value}" for what, count in reasons.items())
+        counted = ", ".join(_FAILED[what].format(count, "" if count == 1 else "s") for what, count in reasons.items())
         click.echo(f"autotest: {counted} between {listing.plain(old)} and {listing.plain(new)}", err=True)
         ctx.exit(FOUND)
 
@@ -118,7 +123,9 @@ def _section(
 
 
 def _test_row(one: TestChange) -> Sequence[object]:
-    told = one.new.shown or one.old.shown
+    # The failure says more than the run that passed.
+    sides = (one.old, one.new) if one.change in _WAS else (one.new, one.old)
+    told = sides[0].shown or sides[1].shown
     return one.test, one.board, _state(one.old), _state(one.new), told and told.reason, told and told.tag
 
 
@@ -141,10 +148,14 @@ def _measured_row(one: Measurement) -> Sequence[object]:
     )
 
 
+def _plural(count: int, change: Change) -> str:
+    return plurals.counted(count, change.value, _PLURAL.get(change, change.value))
+
+
 def _remarks(found: Comparison) -> Iterator[RenderableType]:
     yield ""
-    counted = [f"{len(found.of(change))} {change.value}" for change in Change]
-    yield f"{len(found.tests)} tests: {', '.join(counted)}; {len(found.flaky)} flaky."
+    counted = [_plural(len(found.of(change)), change) for change in Change]
+    yield f"{plurals.counted(len(found.tests), 'test')}: {', '.join(counted)}; {len(found.flaky)} flaky."
     single = [one for one in found.of(Change.REGRESSION) if one.old.total == one.new.total == 1]
     if single:
         yield f"Regressions that rest on one run of each build: {len(single)}. A flaky test looks the same."
@@ -152,7 +163,8 @@ def _remarks(found: Comparison) -> Iterator[RenderableType]:
     if not found.measurements:
         return
     few = len(found.measurements) - len(tested)
-    yield f"{len(found.measurements)} metrics on both builds: {len(found.changed)} changed, {few} with too few values."
+    measured = plurals.counted(len(found.measurements), "metric")
+    yield f"{measured} on both builds: {len(found.changed)} changed, {few} with too few values."
     if few:
         best = ranks.smallest_p(measurements.FEWEST - 1, measurements.FEWEST - 1)
         yield (
@@ -161,7 +173,8 @@ def _remarks(found: Comparison) -> Iterator[RenderableType]:
         )
     if found.changed:
         by_chance = measurements.ALPHA * len(tested)
-        yield f"Of {len(tested)} metrics that were compared, chance alone makes up to {by_chance:.1f} look changed."
+        compared = plurals.counted(len(tested), "metric that was", "metrics that were")
+        yield f"Of {compared} compared, chance alone makes up to {by_chance:.1f} look changed."
     if any(one.other_machines for one in found.changed):
         yield "Some were measured in single runs on other machines: that may be the machine and not the build."
     elif any(one.basis is Basis.ITERATIONS for one in found.changed):

@@ -6,7 +6,6 @@ import dataclasses
 import datetime
 import enum
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import Any
 
 from autotest import errors
@@ -79,7 +78,6 @@ def ask(
     old: str,
     new: str,
     now: datetime.datetime,
-    results_dir: Path,
     *,
     where: str = "",
     higher: Sequence[str] = (),
@@ -90,7 +88,7 @@ def ask(
 
     *where* says in which results; *higher* and *lower* are patterns of metrics that should grow and shrink.
 
-    Takes four queries; one more for labels, and one for 500 changed metrics whose direction nobody said. Raises
+    Takes five queries; one more for labels, and two for 500 changed metrics whose direction nobody said. Raises
     BadCondition, NotFound (labels, a build without results), ValidationError, TooManyRows. The caller has a connection
     open.
     """
@@ -111,20 +109,18 @@ def ask(
         old,
         new,
         tuple(changes.of_runs([run for run in read if run.build == old], [run for run in read if run.build == new])),
-        tuple(_directed(compared, higher, lower, results_dir)),
+        tuple(_directed(compared, higher, lower)),
     )
 
 
-def _directed(
-    compared: Sequence[Measurement], higher: Sequence[str], lower: Sequence[str], results_dir: Path
-) -> list[Measurement]:
+def _directed(compared: Sequence[Measurement], higher: Sequence[str], lower: Sequence[str]) -> list[Measurement]:
     told = [directions.said(one.metric, higher, lower) for one in compared]
     unsaid = [
         (one.metric, one.newest)
         for one, direction in zip(compared, told, strict=True)
         if direction is None and one.finding is Finding.CHANGED
     ]
-    recorded = directions.recorded(unsaid, results_dir)
+    recorded = directions.recorded(unsaid)
     return [
         one.directed(direction or recorded.get((one.metric, one.newest)))
         for one, direction in zip(compared, told, strict=True)

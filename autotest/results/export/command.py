@@ -13,7 +13,7 @@ import click
 
 from autotest import plugins
 from autotest.models import database
-from autotest.results import query_command
+from autotest.results import query_options
 from autotest.results.export import reading
 from autotest.results.export.base import Exporter, clean
 from autotest.results.query.questions import Question
@@ -22,12 +22,12 @@ GROUP = "autotest.export"
 
 
 @click.command("export")
-@click.option("--format", "-f", "form", required=True, metavar="FORMAT", help="junit, jsonl, csv or html.")
+@click.option("--format", "-f", "form", required=True, metavar="FORMAT", help="junit, jsonl, csv, html or a plug-in.")
 @click.argument("job", required=False, metavar="[JOB]")
 @click.option("--suite-job", type=click.IntRange(1), metavar="ID", help="A suite job, with all its children.")
 @click.option("--build", metavar="BUILD", help="A version (R124-14490.0.0) or whole name (eve-release/R124-14490.0.0).")
 @click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="A file instead of stdout.")
-@query_command.scope
+@query_options.scope
 def export(
     form: str, job: str | None, suite_job: int | None, build: str | None, output: Path | None, **asked: Any
 ) -> None:
@@ -38,7 +38,7 @@ def export(
     if sum(what is not None for what in (job, suite_job, build)) != 1:
         raise click.UsageError("name one of JOB, --suite-job and --build")
     write: Exporter = plugins.one_of(GROUP, form)
-    with query_command.opened():
+    with query_options.opened():
         if job is not None:
             condition, title = reading.of_job(job), f"Job {job}"
         elif suite_job is not None:

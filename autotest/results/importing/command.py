@@ -15,7 +15,7 @@ import click
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from autotest import settings
+from autotest import plurals, settings
 from autotest.models import database, schema
 from autotest.results.importing import journal, run
 from autotest.results.importing.folder_import import Fate, Outcome
@@ -106,9 +106,11 @@ def _tell(counts: collections.Counter[Fate], tests: int, odd: int, told: list[Ou
         for oddity in outcome.oddities:
             click.echo(_plain(f"{outcome.path}: {oddity}"))
         if outcome.odd > len(outcome.oddities):
-            click.echo(_plain(f"{outcome.path}: and {outcome.odd - len(outcome.oddities)} more things were odd"))
+            rest = plurals.counted(outcome.odd - len(outcome.oddities), "more thing was", "more things were")
+            click.echo(_plain(f"{outcome.path}: and {rest} odd"))
     parts = [f"{counts[fate]} {fate.value}" for fate in Fate if counts[fate]]
-    click.echo(f"{', '.join(parts) or 'no job folder found'}; {tests} tests, {odd} folders with something odd")
+    read = f"{plurals.counted(tests, 'test')}, {plurals.counted(odd, 'folder')} with something odd"
+    click.echo(f"{', '.join(parts) or 'no job folder found'}; {read}")
     for outcome in told:
         if outcome.fate in _BAD:
             click.echo(_plain(f"autotest: {outcome.path}: {outcome.fate.value}: {outcome.fact}"), err=True)

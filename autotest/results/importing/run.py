@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from autotest import errors
 from autotest.models import database
-from autotest.results import job_folders
+from autotest.results import job_folders, store
 from autotest.results.importing import folder_import
 from autotest.results.importing.folder_import import Fate, Outcome, Task
 from autotest.results.importing.journal import Journal
@@ -50,7 +50,7 @@ def _plan(order: Order, journal: Journal) -> Iterator[Task | Outcome]:
     """A task for each folder, or at once the outcome of one that nobody needs to parse."""
     taken: dict[str, Path] = {}
     for found in (found for root in order.roots for found in job_folders.of_tree(root)):
-        tag = f"{order.prefix}/{found.tag}" if order.prefix else found.tag
+        tag = store.tag_of(f"{order.prefix}/{found.tag}" if order.prefix else found.tag)
         if taken.get(tag) == found.path:
             continue
         problem = found.problem or _conflict(found, tag, taken.setdefault(tag, found.path), journal)

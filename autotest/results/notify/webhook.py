@@ -71,7 +71,7 @@ def _authorization(config: Settings) -> dict[str, str]:
     if not usable:
         # Without the cause: its text shows a piece of the address.
         raise errors.ConfigError(
-            f"{config.source}: bug_tracker is webhook, and bug_webhook_url is not an http:// or https:// address"
+            f"{config.where('bug_tracker')} is webhook, and bug_webhook_url is not an http:// or https:// address"
         ) from None
     if parts.username is None:
         return {}
@@ -81,7 +81,7 @@ def _authorization(config: Settings) -> dict[str, str]:
 
 def _secret(config: Settings) -> str:
     file = config.bug_webhook_secret_file
-    return settings.secret(f"{config.source}: bug_webhook_secret_file", file) if file else ""
+    return settings.secret(config.where("bug_webhook_secret_file"), file) if file else ""
 
 
 def _id_in(answer: bytes) -> str:

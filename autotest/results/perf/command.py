@@ -9,17 +9,17 @@ from typing import Any, TypeVar
 
 import click
 
-from autotest import errors, settings
+from autotest import errors, plurals
 from autotest.models import database
-from autotest.results import query_command, query_output
-from autotest.results.perf import figure, listing, png, series, svg
+from autotest.results import query_options, query_output
+from autotest.results.perf import figure, listing, pictures, series
 from autotest.results.perf.series import Change, Series
 from autotest.results.query import conditions
 from autotest.results.query.questions import Question
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _OPTIONS = (
-    query_command.WHERE,
+    query_options.WHERE,
     click.option("--test", metavar="NAME", help="One test; * and ? stand for any text, any character."),
     click.option("--board", metavar="BOARD", help="One board."),
     click.option("--suite", metavar="SUITE", help="One suite."),
@@ -38,7 +38,6 @@ _OPTIONS = (
         help="Smaller changes do not matter.",
     ),
 )
-_FORMATS: dict[str, Callable[[figure.Figure], bytes]] = {".svg": svg.rendered, ".png": png.rendered}
 
 
 def _options(command: _F) -> _F:
@@ -54,7 +53,7 @@ def changes(min_change: float, as_json: bool, **asked: Any) -> None:
     """Show which measurements changed over the last builds, and between which builds.
 
     A series is one metric of one test on one board. `better` and `worse` need to know which way a metric should go:
-    from the options, from the result's attribute `perf-direction.METRIC` (up or down), or from its results-chart.json.
+    from the options, from the result's attribute `perf-direction.METRIC` (up or down), or from its chart.
     """
     found = [(one, series.changes(one, min_change)) for one in _read(**asked)]
     if as_json:
@@ -66,20 +65,12 @@ def changes(min_change: float, as_json: bool, **asked: Any) -> None:
 
 @click.command("plot")
 @_options
-@click.option(
-    "--output", "-o", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A .svg or .png file."
-)
+@pictures.option(required=True)
 def plot(min_change: float, output: Path, **asked: Any) -> None:
     """Draw measurements over the last builds, their changes marked, into a .svg or .png file."""
-    write = _FORMATS.get(output.suffix.lower())
-    if write is None:
-        raise click.BadParameter(f"{output.name} ends neither in .svg nor in .png", param_hint="--output")
     found = _read(**asked)
     drawn = figure.of_series([(one, series.changes(one, min_change)) for one in found])
-    try:
-        output.write_bytes(write(drawn))
-    except OSError as problem:
-        raise errors.RequestError(f"{output} cannot be written: {problem.strerror}") from problem
+    pictures.write(drawn, output)
     click.echo(f"{output}: {len(found)} series")
 
 
@@ -104,11 +95,11 @@ def _read(
     lower: Sequence[str],
 ) -> list[Series]:
     question = Question(condition(where, test=test, board=board, suite=suite))
-    with query_command.opened():
+    with query_options.opened():
         found = series.read(question, metrics, last, database.utc_now())
         if not found:
             raise errors.NotFound("none of these results measured anything; `autotest results perf` lists the metrics")
-        return series.directed(found, higher, lower, settings.load().results_dir)
+        return series.directed(found, higher, lower)
 
 
 def _print(found: Sequence[tuple[Series, Sequence[Change]]]) -> None:
@@ -137,7 +128,8 @@ def _print(found: Sequence[tuple[Series, Sequence[Change]]]) -> None:
     short = sum(len(one.points) < 2 * series.SHORTEST_LEVEL for one, _made in found)
     if short:
         console.print(
-            f"{short} have fewer than {2 * series.SHORTEST_LEVEL} builds: too few to tell a change from chance."
+            f"{plurals.counted(short, 'has', 'have')} fewer than {2 * series.SHORTEST_LEVEL} builds: too few to tell a "
+            "change from chance."
         )
     if any(change.effect.value == "changed" for _one, made in found for change in made):
         console.print("Whether `changed` is for the better nobody said: --higher-is-better or --lower-is-better do.")

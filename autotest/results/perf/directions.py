@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import enum
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from peewee import chunked
 
 from autotest import errors
-from autotest.client import perf_chart
-from autotest.models.tko import TestAttribute
-from autotest.results.folder import Oddities, ResultsFolder
+from autotest.models.tko import IterationPerfValue, TestAttribute
 from autotest.results.perf.values import Source
+from autotest.results.query import charts
 
 #: The test attribute ``perf-direction.<metric>``, ``up`` or ``down``, which a test writes or a person sets.
 ATTRIBUTE = "perf-direction."
-_CHART = "results/results-chart.json"
 _ROWS = 500
 
 
@@ -56,49 +52,34 @@ def said(metric: str, higher: Sequence[str], lower: Sequence[str]) -> Direction 
     return Direction.UP if is_up else Direction.DOWN if is_down else None
 
 
-def recorded(wanted: Iterable[tuple[str, Source]], results_dir: Path) -> dict[tuple[str, Source], Direction]:
-    """What the results themselves say of (metric, result): their attribute, else their results-chart.json.
+def recorded(wanted: Iterable[tuple[str, Source]]) -> dict[tuple[str, Source], Direction]:
+    """What the results themselves say of (metric, result): their attribute, else their chart or perf_measurements.
 
-    Takes one query for 500 results. A chart that is gone or damaged says nothing. The caller has a connection open.
+    Takes two queries for 500 results. The caller has a connection open.
     """
     pairs = list(wanted)
-    found: dict[tuple[str, Source], Direction] = {}
-    attributes = _attributes(sorted({source.test_idx for _metric, source in pairs}))
-    charts: dict[Source, dict[str, Direction]] = {}
-    for metric, source in pairs:
-        direction = attributes.get((source.test_idx, metric))
-        if direction is None:
-            if source not in charts:
-                charts[source] = _of_chart(source, results_dir)
-            direction = charts[source].get(metric)
-        if direction is not None:
-            found[metric, source] = direction
-    return found
+    said_of: dict[tuple[int, str], Direction] = {}
+    for some in chunked(sorted({source.test_idx for _metric, source in pairs}), _ROWS):
+        said_of.update(_measured(some))
+        said_of.update(_attributes(some))
+    return {
+        (metric, source): said_of[source.test_idx, metric]
+        for metric, source in pairs
+        if (source.test_idx, metric) in said_of
+    }
 
 
-def _attributes(ids: Sequence[int]) -> dict[tuple[int, str], Direction]:
+def _attributes(ids: Sequence[int]) -> Iterator[tuple[tuple[int, str], Direction]]:
+    """What people said comes after what tests wrote."""
     row = TestAttribute
-    found: dict[tuple[int, str], Direction] = {}
-    for some in chunked(ids, _ROWS):
-        query = row.select(row.test, row.attribute, row.value).where(
-            row.test.in_(some), row.attribute.startswith(ATTRIBUTE)
-        )
-        for test_idx, name, value in query.order_by(row.user_created).tuples():
-            if value in (Direction.UP.value, Direction.DOWN.value):
-                found[test_idx, name[len(ATTRIBUTE) :]] = Direction(value)
-    return found
+    query = row.select(row.test, row.attribute, row.value).where(row.test.in_(ids), row.attribute.startswith(ATTRIBUTE))
+    for test_idx, name, value in query.order_by(row.user_created).tuples():
+        if value in (Direction.UP.value, Direction.DOWN.value):
+            yield (test_idx, name[len(ATTRIBUTE) :]), Direction(value)
 
 
-def _of_chart(source: Source, results_dir: Path) -> dict[str, Direction]:
-    if not source.tag or not source.subdir:
-        return {}
-    root = os.path.realpath(results_dir)
-    path = os.path.realpath(os.path.join(root, source.tag))
-    if not path.startswith(root + os.sep):
-        return {}
-    try:
-        content = ResultsFolder(Path(path), Oddities()).read(os.fsencode(f"{source.subdir}/{_CHART}"))
-        metrics = perf_chart.parse(content) if content else []
-    except (errors.BadResultsFolder, ValueError):
-        return {}
-    return {metric.description: Direction.UP if metric.higher_is_better else Direction.DOWN for metric in metrics}
+def _measured(ids: Sequence[int]) -> Iterator[tuple[tuple[int, str], Direction]]:
+    row = IterationPerfValue
+    query = row.select(row.test, *charts.NAME, row.higher_is_better).where(row.test.in_(ids)).distinct()
+    for test_idx, graph, description, is_up in query.tuples():
+        yield (test_idx, charts.name(graph, description)), Direction.UP if is_up else Direction.DOWN

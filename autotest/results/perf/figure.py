@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from autotest import errors
+from autotest import errors, plurals
 from autotest.results.perf.directions import Direction, Effect
 from autotest.results.perf.series import Change, Point, Series
 
@@ -111,11 +111,25 @@ def ticks(low: float, high: float) -> list[float]:
     return [number * step for number in range(first, last + 1)]
 
 
+def widened(low: float, high: float) -> tuple[float, float]:
+    """Where a frame for values from *low* to *high* ends, finite and not in one place: a constant series lies in the
+    middle, the others keep a twentieth free above and below."""
+    margin = (high / 20 - low / 20 if high > low else abs(low) / 10) or 1.0
+    most = sys.float_info.max
+    return max(low - margin, -most), min(high + margin, most)
+
+
+def shortened(text: str, longest: int) -> str:
+    """*text* with at most *longest* characters, without what does not print."""
+    clean = "".join(char if char.isprintable() else "\ufffd" for char in text)
+    return clean if len(clean) <= longest else clean[: longest - 3] + "..."
+
+
 def _panel(one: Series, changes: Sequence[Change], top: int) -> Iterator[Shape]:
     points = one.points
     frame = _frame(points, top)
     better = f" ({_BETTER[one.direction]})" if one.direction else ""
-    yield Words(_LEFT, top + 22, _shortened(one.name, _LONGEST_TITLE) + better, 14)
+    yield Words(_LEFT, top + 22, shortened(one.name, _LONGEST_TITLE) + better, 14)
     for value in ticks(frame.low, frame.high):
         y = frame.y(value)
         yield Line(((_LEFT, y), (_WIDTH - _RIGHT, y)), _FAINT)
@@ -127,7 +141,8 @@ def _panel(one: Series, changes: Sequence[Change], top: int) -> Iterator[Shape]:
             yield Line(((x, frame.y(point.low)), (x, frame.y(point.high))), _FAINT, 3)
     yield Line(tuple((frame.x(place), frame.y(point.value)) for place, point in enumerate(points)), _LINE, 1.5)
     for place, point in enumerate(points):
-        title = f"{point.build}: {point.value:.6g} ({point.runs} runs, {point.count} values)"
+        basis = f"{plurals.counted(point.runs, 'run')}, {plurals.counted(point.count, 'value')}"
+        title = f"{point.build}: {point.value:.6g} ({basis})"
         yield Dot(frame.x(place), frame.y(point.value), 3, _LINE, title)
     place_of = {point.build: place for place, point in enumerate(points)}
     for number, change in enumerate(changes):
@@ -136,10 +151,7 @@ def _panel(one: Series, changes: Sequence[Change], top: int) -> Iterator[Shape]:
 
 def _frame(points: Sequence[Point], top: int) -> _Frame:
     low, high = min(point.low for point in points), max(point.high for point in points)
-    # A constant series lies in the middle; the others keep a twentieth free above and below.
-    margin = (high / 20 - low / 20 if high > low else abs(low) / 10) or 1.0
-    most = sys.float_info.max
-    return _Frame(top, max(low - margin, -most), min(high + margin, most), len(points))
+    return _Frame(top, *widened(low, high), len(points))
 
 
 def _build_names(points: Sequence[Point], frame: _Frame) -> Iterator[Words]:
@@ -147,7 +159,7 @@ def _build_names(points: Sequence[Point], frame: _Frame) -> Iterator[Words]:
     for place in range(0, len(points), every):
         # Two rows, so that neighbours do not touch.
         drop = 18 if (place // every) % 2 == 0 else 34
-        name = _shortened(points[place].build.rpartition("/")[2], _LONGEST_LABEL)
+        name = shortened(points[place].build.rpartition("/")[2], _LONGEST_LABEL)
         yield Words(frame.x(place), frame.top + _HEIGHT - _BOTTOM + drop, name, 11, "middle")
 
 
@@ -162,8 +174,3 @@ def _mark(change: Change, frame: _Frame, place_of: dict[str, int], number: int) 
     yield Words(x + gap, top + 10 + 14 * (number % 3), f"{size} {change.effect.value}", 11, anchor, colour)
     after = (frame.x(place - 0.5), frame.x(place + change.builds_after - 0.5))
     yield Line(tuple((each, frame.y(change.after)) for each in after), colour, 1.5)
-
-
-def _shortened(text: str, longest: int) -> str:
-    clean = "".join(char if char.isprintable() else "\ufffd" for char in text)
-    return clean if len(clean) <= longest else clean[: longest - 3] + "..."

@@ -7,7 +7,6 @@ import datetime
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from autotest.results.perf import build_order, changepoints, directions, values
@@ -82,7 +81,7 @@ class Series:
 
 
 def read(question: Question, metrics: Sequence[str], last: int, now: datetime.datetime) -> list[Series]:
-    """The series of the results that are meant, over their *last* builds (at most LONGEST): three queries, one more for
+    """The series of the results that are meant, over their *last* builds (at most LONGEST): four queries, one more for
     labels. Retried and invalidated results do not count.
 
     Raises BadCondition, NotFound (labels), ValidationError, TooManyRows. The caller has a connection open.
@@ -107,14 +106,14 @@ def of_values(measured: Iterable[Value]) -> list[Series]:
     return [_series(*name, found[name], [build for build in order if build in found[name]]) for name in names]
 
 
-def directed(several: Sequence[Series], higher: Sequence[str], lower: Sequence[str], results_dir: Path) -> list[Series]:
+def directed(several: Sequence[Series], higher: Sequence[str], lower: Sequence[str]) -> list[Series]:
     """The series with their directions: what patterns say goes before what results recorded.
 
     Raises ValidationError for contradicting patterns. The caller has a connection open.
     """
     told = [directions.said(one.metric, higher, lower) for one in several]
     unsaid = ((one.metric, one.newest) for one, direction in zip(several, told, strict=True) if direction is None)
-    recorded = directions.recorded(unsaid, results_dir)
+    recorded = directions.recorded(unsaid)
     return [
         dataclasses.replace(one, direction=direction or recorded.get((one.metric, one.newest)))
         for one, direction in zip(several, told, strict=True)

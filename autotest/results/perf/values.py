@@ -1,15 +1,16 @@
-"""Values: what the iterations of results measured, with where each comes from."""
+"""Values: what iterations and charts of results measured, with where each comes from."""
 
 from __future__ import annotations
 
 import datetime
 import statistics
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from autotest import errors
-from autotest.models.tko import IterationResult, TestResult, TkoJob
-from autotest.results.query import fields
+from autotest.models.tko import IterationPerfValue, IterationResult, TestResult, TkoJob
+from autotest.results.query import charts, fields
+from autotest.results.query.fields import Ref
 from autotest.results.query.questions import MOST_VALUES
 from autotest.results.query.selection import Selection
 
@@ -24,13 +25,11 @@ class Source(NamedTuple):
     build: str
     host: str | None
     test_idx: int
-    tag: str | None
-    subdir: str | None
     began: datetime.datetime | None
 
 
 class Value(NamedTuple):
-    """One number that one iteration measured."""
+    """One number that one iteration measured, or one metric of a chart."""
 
     source: Source
     metric: str
@@ -38,25 +37,43 @@ class Value(NamedTuple):
 
 
 def read(selection: Selection, metrics: Sequence[str] = (), build_field: str = "build") -> list[Value]:
-    """Every value of *metrics* (of all metrics, if none is named) of results with a build: one query.
+    """Every value of *metrics* (of all metrics, if none is named) of results with a build: two queries. A metric of a
+    chart counts where no iteration of its result measured one of that name.
 
     Without names, what an uncertainty ``A+-B`` left as ``<metric>_dev`` is not measured and left out.
     Raises TooManyRows.
     """
-    refs = fields.several(f"test,board,{build_field},host,id,tag,subdir")
+    refs = fields.several(f"test,board,{build_field},host,id")
+    values = [Value(Source(*row[:6]), row[6], row[7]) for row in _limited(_of_iterations(selection, refs, metrics))]
+    known = {(value.source.test_idx, value.metric) for value in values}
+    for row in _limited(_of_charts(selection, refs, metrics)):
+        value = Value(Source(*row[:6]), charts.name(*row[6:8]), row[8])
+        if (value.source.test_idx, value.metric) not in known:
+            values.append(value)
+    return values if metrics else _measured(values)
+
+
+def _of_iterations(selection: Selection, refs: Sequence[Ref], metrics: Sequence[str]) -> Any:
     query = selection.query(refs, TkoJob.started_time, IterationResult.attribute, IterationResult.value)
     query = query.join_from(TestResult, IterationResult, on=(IterationResult.test == TestResult.test_idx))
     query = query.where(IterationResult.value.is_null(False), IterationResult.attribute.is_null(False))
     query = query.where(TkoJob.build_version.is_null(False))
-    if metrics:
-        query = query.where(IterationResult.attribute.in_(list(metrics)))
+    return query.where(IterationResult.attribute.in_(list(metrics))) if metrics else query
+
+
+def _of_charts(selection: Selection, refs: Sequence[Ref], metrics: Sequence[str]) -> Any:
+    query = charts.joined(selection.query(refs, TkoJob.started_time, *charts.NAME, IterationPerfValue.value))
+    query = query.where(TkoJob.build_version.is_null(False))
+    return query.where(charts.named(metrics)) if metrics else query
+
+
+def _limited(query: Any) -> list[tuple[Any, ...]]:
     rows = list(query.limit(MOST_VALUES + 1).tuples())
     if len(rows) > MOST_VALUES:
         raise errors.TooManyRows(
             f"more than {MOST_VALUES:,} values; narrow them by test, board, suite or metric, or to fewer builds"
         )
-    values = [Value(Source(*row[:8]), row[8], row[9]) for row in rows]
-    return values if metrics else _measured(values)
+    return rows
 
 
 def of_runs(values: Iterable[Value]) -> dict[Source, float]:

@@ -5,8 +5,18 @@ from __future__ import annotations
 import datetime
 from typing import Any, Protocol
 
-from autotest.results.query import builds, history, metrics, qualification, spreadsheet, table
-from autotest.results.query.questions import Builds, History, Matrix, Perf, Qualification, Question, Table
+from autotest.results.query import builds, details, history, metrics, qualification, reasons, spreadsheet, table
+from autotest.results.query.questions import (
+    Builds,
+    Details,
+    History,
+    Matrix,
+    Perf,
+    Qualification,
+    Question,
+    Reasons,
+    Table,
+)
 
 
 class Answer(Protocol):
@@ -27,6 +37,10 @@ def to(question: Question, now: datetime.datetime) -> Answer:
         return table.groups(question, now) if question.grouped else table.ask(question, now)
     if isinstance(question, History):
         return history.ask(question, now)
+    if isinstance(question, Details):
+        return details.ask(question, now)
+    if isinstance(question, Reasons):
+        return reasons.ask(question, now)
     if isinstance(question, Builds):
         return builds.ask(question, now)
     if isinstance(question, Qualification):

@@ -16,7 +16,7 @@ _ROWS = 500
 
 
 @retried
-def set_on(attribute: str, value: str | None, question: Question, now: datetime.datetime) -> int:
+def set_on(attribute: str, value: str | None, question: Question, now: datetime.datetime, dry_run: bool = False) -> int:
     """Give every result that is meant an attribute, or take it away (None). Returns how many results are meant.
 
     Raises ValidationError for an empty condition, for a name that does not fit, and where a test wrote an attribute of
@@ -34,6 +34,8 @@ def set_on(attribute: str, value: str | None, question: Question, now: datetime.
             written = TestAttribute.get_or_none(same, ~TestAttribute.user_created)
             if written is not None:
                 raise errors.ValidationError({"attribute": f"result {written.test_idx} wrote {attribute!r} itself"})
+            if dry_run:
+                continue
             TestAttribute.delete().where(same).execute()
             if value is not None:
                 rows = [

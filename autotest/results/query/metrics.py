@@ -1,4 +1,4 @@
-"""Metrics: what iterations measured, over builds or any other field, and how it is spread."""
+"""Metrics: what iterations and charts measured, over builds or any other field, and how it is spread."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import dataclasses
 import datetime
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from autotest import errors
-from autotest.models.tko import IterationResult, TestResult
-from autotest.results.query import builds, fields
+from autotest.models.tko import IterationPerfValue, IterationResult, TestResult
+from autotest.results.query import builds, charts, fields
 from autotest.results.query.counts import natural
 from autotest.results.query.fields import Ref
 from autotest.results.query.questions import MOST_VALUES, Perf, number
@@ -41,11 +41,12 @@ class Series:
 
 @dataclasses.dataclass(frozen=True)
 class Plot:
-    """One metric over the field *x*."""
+    """One metric over the field *x*; *places* are all values of x, in the order of the points."""
 
     metric: str
     x: str
     by: str
+    places: tuple[str | None, ...]
     series: tuple[Series, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -92,7 +93,7 @@ class Names:
 
 
 def plot(question: Perf, now: datetime.datetime) -> Plot:
-    """Answer with two queries, one more for labels and for the last builds.
+    """Answer with three queries, one more for labels and for the last builds.
 
     Raises BadCondition, NotFound (fields, labels, a metric that none of the results has), ValidationError, TooManyRows.
     The caller has a connection open.
@@ -104,21 +105,16 @@ def plot(question: Perf, now: datetime.datetime) -> Plot:
     found: dict[str | None, dict[str | None, list[float]]] = {}
     for name, place, value in _measured(selection, question.metric, by, x):
         found.setdefault(name, {}).setdefault(place, []).append(value)
-    return Plot(
-        question.metric,
-        str(x),
-        ",".join(map(str, by)),
-        tuple(
-            Series(
-                name,
-                tuple(
-                    _point(place, points[place])
-                    for place in sorted(points, key=lambda place: (time_of.get(place, 0), natural(place)))
-                ),
-            )
-            for name, points in sorted(found.items(), key=lambda item: natural(item[0]))
-        ),
+
+    def order(places: Iterable[str | None]) -> list[str | None]:
+        return sorted(places, key=lambda place: (time_of.get(place, 0), natural(place)))
+
+    series = tuple(
+        Series(name, tuple(_point(place, points[place]) for place in order(points)))
+        for name, points in sorted(found.items(), key=lambda item: natural(item[0]))
     )
+    places = tuple(order({place for points in found.values() for place in points}))
+    return Plot(question.metric, str(x), ",".join(map(str, by)), places, series)
 
 
 def histograms(question: Perf, now: datetime.datetime) -> Histograms:
@@ -162,28 +158,35 @@ def relative(drawn: Plot, to: str) -> Plot:
 
 
 def names(question: Perf, now: datetime.datetime) -> Names:
-    """The metrics that the results have: two queries, one more for labels."""
-    query = Selection(question, now).query((), IterationResult.attribute)
+    """The metrics that the results have: three queries, one more for labels."""
+    selection = Selection(question, now)
+    query = selection.query((), IterationResult.attribute)
     query = query.join_from(TestResult, IterationResult, on=(IterationResult.test == TestResult.test_idx))
-    return Names(tuple(sorted(name for (name,) in query.distinct().tuples() if name is not None)))
+    found = {name for (name,) in query.distinct().tuples() if name is not None}
+    of_charts = charts.joined(selection.query((), *charts.NAME)).distinct().tuples()
+    return Names(tuple(sorted(found.union(charts.name(*pair) for pair in of_charts))))
 
 
 def _measured(
     selection: Selection, metric: str, by: Sequence[Ref], x: Ref | None
 ) -> Iterator[tuple[str | None, str | None, float]]:
-    """(series, x, value) of each iteration that measured *metric*."""
+    """(series, x, value) of each iteration that measured *metric*, and of charts of results without such iterations."""
     refs = (*by, x) if x else tuple(by)
-    query = selection.query(refs, IterationResult.value)
+    query = selection.query(refs, TestResult.test_idx, IterationResult.value)
     query = query.join_from(TestResult, IterationResult, on=(IterationResult.test == TestResult.test_idx))
     query = query.where(IterationResult.attribute == metric, IterationResult.value.is_null(False))
     rows = list(query.limit(MOST_VALUES + 1).tuples())
+    known = {row[-2] for row in rows}
+    query = charts.joined(selection.query(refs, TestResult.test_idx, IterationPerfValue.value))
+    query = query.where(charts.named([metric])).limit(MOST_VALUES + 1)
+    rows += [row for row in query.tuples() if row[-2] not in known]
     if len(rows) > MOST_VALUES:
         raise errors.TooManyRows(
             f"more than {MOST_VALUES:,} values; narrow them with a condition or to the last builds"
         )
     if not rows:
         raise errors.NotFound(f"none of these results measured {metric!r}; `autotest results perf` lists what they did")
-    for *places, value in rows:
+    for *places, _test_idx, value in rows:
         texts = [_text(selection.shown(ref, place)) for ref, place in zip(refs, places, strict=True)]
         names_of = texts[: len(by)]
         name = ", ".join(text or "-" for text in names_of) if len(by) > 1 else names_of[0] if by else None

@@ -80,6 +80,24 @@ class History(Question):
 
 
 @dataclasses.dataclass(frozen=True)
+class Details(Question):
+    """Every fact that is stored of the results, the newest *limit* of them."""
+
+    view = "details"
+
+    limit: int = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Reasons(Question):
+    """Why results did not pass: the *limit* most frequent reasons, whatever numbers they hold."""
+
+    view = "reasons"
+
+    limit: int = 50
+
+
+@dataclasses.dataclass(frozen=True)
 class Builds(Question):
     """The *last* builds of the results that are meant: passed, complete and incomplete, by suite."""
 
@@ -120,7 +138,7 @@ class Qualification(Question):
 
 
 VIEWS: dict[str, type[Question]] = {
-    question.view: question for question in (Matrix, Table, History, Builds, Perf, Qualification)
+    question.view: question for question in (Matrix, Table, History, Details, Reasons, Builds, Perf, Qualification)
 }
 
 

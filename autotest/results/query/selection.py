@@ -80,12 +80,17 @@ class Selection:
     def query(self, refs: Sequence[Ref], *more: Any) -> Any:
         """SELECT the values of *refs*, then *more*, of the results. A result with several values of one of *refs* comes
         several times, one with none with NULL."""
-        return self._select(refs, [_column(ref) for ref in refs], more)
+        return self._select(refs, [_column(ref) for ref in refs], more, self._where)
+
+    def known(self, refs: Sequence[Ref], ids: Sequence[int], *more: Any) -> Any:
+        """SELECT the values of *refs*, then *more*, of the results *ids*, which were found to be meant. Without the
+        condition no database looks for them by anything else."""
+        return self._select(refs, [_column(ref) for ref in refs], more, [TestResult.test_idx.in_(ids)])
 
     def counted(self, refs: Sequence[Ref]) -> Any:
         """SELECT the values of *refs*, the status, and how many results there are of each combination."""
         columns = [_column(ref) for ref in refs]
-        query = self._select(refs, columns, (TestResult.status, fn.COUNT(TestResult.test_idx)))
+        query = self._select(refs, columns, (TestResult.status, fn.COUNT(TestResult.test_idx)), self._where)
         return query.group_by(*(column.value for column in columns), TestResult.status)
 
     def latest(self, refs: Sequence[Ref]) -> Any:
@@ -95,13 +100,15 @@ class Selection:
         self.narrowed(Place.TEST, TestResult.status.not_in(nothing))
         columns = [_column(ref) for ref in refs]
         named = [_Column(each.value.alias(f"c{number}"), each.joins) for number, each in enumerate(columns)]
-        cells = self._select(refs, named, (fn.MAX(TestResult.test_idx).alias("newest"),))
+        cells = self._select(refs, named, (fn.MAX(TestResult.test_idx).alias("newest"),), self._where)
         cells = cells.group_by(*(column.value for column in columns)).alias("cells")
         result = TestResult.alias()
         values = [getattr(cells.c, f"c{number}") for number in range(len(refs))]
         return result.select(*values, result.status, SQL("1")).join(cells, on=(result.test_idx == cells.c.newest))
 
-    def _select(self, refs: Sequence[Ref], columns: Sequence[_Column], more: Sequence[Any]) -> Any:
+    def _select(
+        self, refs: Sequence[Ref], columns: Sequence[_Column], more: Sequence[Any], where: Sequence[Any]
+    ) -> Any:
         places = self._places | {ref.field.place for ref in refs}
         query = TestResult.select(*(column.value for column in columns), *more)
         if places & {Place.JOB, Place.MACHINE}:
@@ -112,7 +119,7 @@ class Selection:
             query = query.join_from(TestResult, Kernel, on=(TestResult.kernel == Kernel.kernel_idx))
         for model, on in (join for column in columns for join in column.joins):
             query = query.join_from(TestResult, model, JOIN.LEFT_OUTER, on=on)
-        return query.where(*self._where)
+        return query.where(*where)
 
     def column(self, ref: Ref) -> Any:
         """The column of a field with one value, for an order; its table is part of every later query."""

@@ -39,12 +39,14 @@ class Store:
         self._files: Any = files
         self._root = str(root).rstrip("/")
 
-    def put(self, folder: Path, found: Contents, now: datetime.datetime) -> Record:
-        """Archive *folder*, which holds *found*, and check what arrived. An archive of the same content is replaced.
+    def put(self, tag: str, folder: Path, found: Contents, now: datetime.datetime) -> Record:
+        """Archive *folder* of the job *tag*, which holds *found*, and check what arrived.
+
+        An archive of the same content is replaced.
 
         Raises BadResultsFolder when the folder is not to be read or changes meanwhile, ArchiveFailed.
         """
-        name = f"{folder.name}.{found.listing[:16]}.tar.zst"
+        name = f"{records.scratch_name(tag)}.{found.listing[:16]}.tar.zst"
         path = f"{self._root}/{name}"
         with self._told(name):
             self._files.makedirs(self._root, exist_ok=True)
@@ -55,7 +57,7 @@ class Store:
         if contents.of(folder).listing != found.listing:
             raise errors.BadResultsFolder(f"{folder} changed while it was archived; left as it is")
         record = Record(
-            tag=folder.name,
+            tag=tag,
             url=self._files.unstrip_protocol(path),
             size=written.size,
             sha256=written.sha256.hexdigest(),
@@ -91,6 +93,14 @@ class Store:
                 f"{settings.shown(record.url)} is not what was archived: {size:,} bytes of {record.size:,}, or another "
                 f"sha256; nothing is changed"
             )
+
+    def remove(self, record: Record) -> None:
+        """Remove an archive and the file beside it; one that is gone is gone. Raises ArchiveFailed."""
+        with self._told(record.url):
+            self._files.invalidate_cache()
+            for path in (record.url, f"{record.url}.json"):
+                with contextlib.suppress(FileNotFoundError):
+                    self._files.rm_file(self._files._strip_protocol(path))
 
     def _settle(self, path: str) -> None:
         """A file of this machine is on its disk only when somebody asks for it; an object is when it was taken."""

@@ -30,26 +30,26 @@ def decide(
     Kept folders stay. The folder of a suite goes after those of all its children, or stays with one that stays. The
     size of a folder is asked for only when it goes.
     """
-    children: dict[int, list[Candidate]] = defaultdict(list)
+    children: dict[int | None, list[Candidate]] = defaultdict(list)
     known = list(candidates)
     for each in known:
         if each.suite_id is not None:
             children[each.suite_id].append(each)
 
-    def place(each: Candidate) -> tuple[datetime.datetime, bool, int]:
+    def place(each: Candidate) -> tuple[datetime.datetime, bool, int, str]:
         own = children.get(each.job_id, ())
-        return max([each.since, *(child.since for child in own)]), bool(own), each.job_id
+        return max([each.since, *(child.since for child in own)]), bool(own), each.job_id or 0, each.tag
 
     order = sorted((each for each in known if not each.is_kept and each.job_id not in held_suites), key=place)
     leaving: list[Leaving] = []
-    gone: set[int] = set()
+    gone: set[str] = set()
 
     def may_go(each: Candidate) -> bool:
-        return each.job_id not in gone and all(child.job_id in gone for child in children.get(each.job_id, ()))
+        return each.tag not in gone and all(child.tag in gone for child in children.get(each.job_id, ()))
 
     def go(each: Candidate, why: str) -> None:
         leaving.append(Leaving(each, size_of(each), why))
-        gone.add(each.job_id)
+        gone.add(each.tag)
 
     for each in order:
         if before is not None and place(each)[0] < before and may_go(each):

@@ -11,9 +11,8 @@ from pathlib import Path
 from autotest import errors
 from autotest.results.retention import archive, contents, records, restore
 from autotest.results.retention.archive import Store
-from autotest.results.retention.records import TAG
 
-_LEAVING = "leaving-"
+_LEAVING = "leaving:"
 
 
 def let_go(results_dir: Path, tag: str, store: Store | None, now: datetime.datetime) -> bool:
@@ -34,22 +33,34 @@ def let_go(results_dir: Path, tag: str, store: Store | None, now: datetime.datet
                 f"{folder} was archived and is here again, not as it was: move it away, then `autotest results restore`"
             )
         elif store is not None and found.entries:
-            records.write(results_dir, store.put(folder, found, now))
+            records.write(results_dir, store.put(tag, folder, found, now))
             is_archived = True
-        away = results_dir / records.FOLDER / f"{_LEAVING}{tag}"
-        _remove(away)
-        folder.rename(away)
-        records.sync(results_dir)
-        _remove(away)
+        remove_folder(results_dir, tag)
     return is_archived
 
 
+def remove_folder(results_dir: Path, tag: str) -> None:
+    """Remove the folder of a job, if it is there; whoever dies meanwhile leaves it whole or out of the way.
+
+    The caller is :func:`autotest.results.retention.restore.alone`.
+    """
+    folder = results_dir / tag
+    away = results_dir / records.FOLDER / f"{_LEAVING}{records.scratch_name(tag)}"
+    _remove(away)
+    with contextlib.suppress(FileNotFoundError):
+        folder.rename(away)
+        records.sync(folder.parent)
+        _remove(away)
+
+
 def finish_others(results_dir: Path) -> None:
-    """Remove what a prune had let go before it died."""
+    """Remove what a prune had let go, and what it or a restore had begun to write, before they died."""
     with restore.alone(results_dir), os.scandir(results_dir / records.FOLDER) as entries:
         for entry in entries:
-            if entry.name.startswith(_LEAVING) and TAG.fullmatch(entry.name[len(_LEAVING) :]):
+            if entry.name.startswith((_LEAVING, restore.INCOMING)):
                 _remove(Path(entry.path))
+            elif entry.name.startswith("."):
+                os.unlink(entry.path)
 
 
 def _remove(folder: Path) -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from autotest import errors
 
-#: Beside the results folders: records, and what comes and goes.
+#: Beside the results folders: records, also below names of imported trees, and what comes and goes under names with a
+#: colon, which no tree can have.
 FOLDER = ".archived"
-#: The first folder of a job's results: ``17-ann``.
-TAG = re.compile(r"[1-9][0-9]{0,9}-[^/\0]{0,200}")
+#: The folder of a job's results: ``17-ann``; of one imported under a name, ``lab2010/17-ann``.
+TAG = re.compile(r"(?:[A-Za-z][A-Za-z0-9_.-]{0,39}/)?[1-9][0-9]{0,9}-[^/\0]{0,200}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +69,18 @@ def read(results_dir: Path, tag: str) -> Record | None:
     return record
 
 
+def tag_in(path: str) -> str | None:
+    """The folder of the job in whose results *path* (``17-ann/host1``) lies; None for any other path."""
+    steps = path.split("/")
+    tags = ("/".join(steps[:count]) for count in (1, 2) if count <= len(steps))
+    return next((tag for tag in tags if TAG.fullmatch(tag)), None)
+
+
+def scratch_name(tag: str) -> str:
+    """*tag* as one name of a file, which no other tag has."""
+    return tag.replace("/", ":")
+
+
 def tag_of(results_dir: Path, job_id: int) -> str:
     """The folder of job *job_id*, archived or not. Raises NotFound."""
     for folder, suffix in ((results_dir, ""), (results_dir / FOLDER, ".json")):
@@ -81,14 +94,19 @@ def tag_of(results_dir: Path, job_id: int) -> str:
 def write(results_dir: Path, record: Record) -> None:
     """Keep a record, on the disk before this returns. Raises OSError."""
     path = _place(results_dir, record.tag)
-    path.parent.mkdir(exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = results_dir / FOLDER / f".{scratch_name(record.tag)}.json.{os.getpid()}"
     with scratch.open("w", encoding="utf-8") as file:
         file.write(record.render())
         file.flush()
         os.fsync(file.fileno())
     scratch.replace(path)
     sync(path.parent)
+
+
+def forget(results_dir: Path, tag: str) -> None:
+    """Remove the record of a job's folder. Raises OSError."""
+    _place(results_dir, tag).unlink(missing_ok=True)
 
 
 def shown(moment: datetime.datetime) -> str:
@@ -112,5 +130,5 @@ def sync(folder: Path) -> None:
 
 def _place(results_dir: Path, tag: str) -> Path:
     if not TAG.fullmatch(tag):
-        raise errors.NotFound(f"{tag!a} is no job's folder; those are called like 17-ann")
+        raise errors.NotFound(f"{tag!a} is no job's folder; those are called like 17-ann or lab2010/17-ann")
     return results_dir / FOLDER / f"{tag}.json"

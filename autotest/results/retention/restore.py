@@ -19,19 +19,23 @@ from autotest.results.retention import amounts, archive, contents, records
 from autotest.results.retention.records import Record
 from autotest.settings import Settings
 
+#: In what is being brought back.
+INCOMING = "incoming:"
+
 
 def open_folder(config: Settings, tag: str) -> Path:
     """The folder *tag* (``17-ann`` or ``17-ann/host1``) of the results, brought back first when it was archived.
 
     Raises NotFound when it is in neither place, NoRoom, ArchiveFailed, BadResultsFolder.
     """
-    first, *rest = tag.split("/")
-    if not records.TAG.fullmatch(first) or any(part in ("", ".", "..") or "\0" in part for part in rest):
+    first = records.tag_in(tag)
+    rest = tag[len(first or "") :].split("/")[1:]
+    if first is None or any(part in ("", ".", "..") or "\0" in part for part in rest):
         raise errors.NotFound(f"{tag!a} is no job's folder; those are called like 17-ann/host1")
     place = config.results_dir.joinpath(first, *rest)
     if not place.is_dir():
         restore(config, first, utc_now())
-    on_the_way = [place, *place.parents][: len(rest) + 1]
+    on_the_way = [place, *place.parents][: len(tag.split("/"))]
     if not place.is_dir() or any(each.is_symlink() for each in on_the_way):
         raise errors.NotFound(f"the results of {first} hold no folder {'/'.join(rest)!a}")
     return place
@@ -41,6 +45,21 @@ def is_away(results_dir: Path, tag: str) -> bool:
     """Whether the folder of the job *tag* is not on the disk and an archive of it is known."""
     known = records.TAG.fullmatch(tag) is not None and records.read(results_dir, tag) is not None
     return known and not (results_dir / tag).is_dir()
+
+
+def whereabouts(results_dir: Path, folder: str) -> str:
+    """Where the results folder *folder* (``17-ann/host1/sleeptest``) is, for people: its path, and whether it is there.
+
+    A record that is damaged says nothing.
+    """
+    tag = records.tag_in(folder)
+    path = results_dir / folder
+    if not folder or path.is_dir():
+        return str(path) if folder else ""
+    with contextlib.suppress(errors.BadResultsFolder):
+        if tag is not None and is_away(results_dir, tag):
+            return f"{path} (archived; `autotest results restore {tag}` brings it back)"
+    return f"{path} (not there)"
 
 
 def brought_back(path: Path) -> Path:
@@ -72,18 +91,17 @@ def restore(config: Settings, tag: str, now: datetime.datetime) -> Path:
         if record is None:
             raise errors.NotFound(f"the results of {tag} are not on the disk, and no archive of them is known")
         _claim_room(config, record)
-        scratch = results_dir / records.FOLDER / f"incoming-{tag}"
+        scratch = results_dir / records.FOLDER / f"{INCOMING}{records.scratch_name(tag)}"
         shutil.rmtree(scratch, ignore_errors=True)
         try:
             folder = _unpacked(record, scratch)
             # Before the folder is in its place: prune must find that the archive holds what is there.
             listing = contents.of(folder).listing
-            records.write(
-                results_dir, dataclasses.replace(record, listing=listing, restored_at=records.shown(now))
-            )
+            records.write(results_dir, dataclasses.replace(record, listing=listing, restored_at=records.shown(now)))
             if place.is_dir():
                 # Nothing but locks of a parser that came later.
                 shutil.rmtree(place)
+            place.parent.mkdir(exist_ok=True)
             folder.rename(place)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -95,7 +113,7 @@ def alone(results_dir: Path) -> Iterator[None]:
     """Nobody else archives, removes or restores a folder while the block runs."""
     workshop = results_dir / records.FOLDER
     workshop.mkdir(parents=True, exist_ok=True)
-    with (workshop / "lock").open("w") as lock:
+    with (workshop / ":lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -92,7 +92,16 @@ def test_a_host_leads_to_its_task_in_flower(flower, rows, tell_started):
     assert f"sleeptest on {host.hostname}" in flower.get(f"/task/{uuid}").body
 
 
-@pytest.mark.parametrize("path", ["/lab", "/lab/data", "/lab/results/1-ann/.runs/1", "/lab/results/none"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/lab",
+        "/lab/data",
+        "/lab/results/1-ann/.runs/1",
+        "/lab/results/none",
+        "/lab/graph/ann/none.svg",
+    ],
+)
 def test_whoever_has_no_password_sees_nothing(flower_with_a_password, rows, path, password):
     flower = flower_with_a_password
     (host,) = rows.hosts(1)

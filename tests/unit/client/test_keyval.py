@@ -154,3 +154,9 @@ def test_no_bytes_make_the_readers_raise(content):
     assert [block.number for block in keyval.parse_iterations(content, lambda *_: None)] == list(
         range(1, 1 + len(keyval.parse_iterations(content, lambda *_: None)))
     )
+
+
+@given(st.text(max_size=20))
+def test_what_is_made_writable_is_read_back(text):
+    told = "x" + keyval.writable(text)
+    assert keyval.parse(keyval.render({"k": told}), lambda *_: None) == {"k": told.rstrip()}

@@ -44,6 +44,15 @@ def test_the_password_is_the_first_line_of_a_file(called, tmp_path):
     assert calls == [("127.0.0.1", 6000, "ann:pass,word")]
 
 
+def test_a_password_file_without_a_password_lets_nobody_in(called, tmp_path):
+    file = tmp_path / "password"
+    file.write_text("\nsecond line\n")
+    result, calls = called("--password-file", str(file))
+    assert isinstance(result.exception, errors.ConfigError)
+    assert "holds no password in its first line" in str(result.exception)
+    assert calls == []
+
+
 def test_a_password_file_that_cannot_be_read_is_named(called, tmp_path):
     result, calls = called("--password-file", str(tmp_path / "none"))
     assert isinstance(result.exception, errors.ConfigError)

@@ -73,7 +73,7 @@ def test_only_what_was_asked_for_is_listed(asked, found):
         ("rack1-host10", "Ready", "free", ""),
         ("rack1-host9", "Running", "busy", ""),
         ("desk1", "Locked", "held", "locked by ann (new camera)"),
-        ("desk2", "Repair Failed", "blocked", "Repair Failed (no power)"),
+        ("desk2", "Repair Failed", "blocked", "no power"),
         ("far1", "Without a worker", "blocked", "of lab far, no worker seen for 500 s"),
     ],
 )

@@ -15,7 +15,7 @@ def test_what_was_odd_is_written_and_read_back(folder):
     result = parser.read(path)
     assert parse_log.write(path, result, NOW)
     text = (path / "parse.log").read_text()
-    assert text.startswith("2026-03-01 12:00:00 status_version 1: 2 tests, 1 lines of what was odd\n")
+    assert text.startswith("2026-03-01 12:00:00 status_version 1: 2 tests, 1 line of what was odd\n")
     assert parse_log.parse(text) == result.oddities
     assert parser.read(path) == result
 

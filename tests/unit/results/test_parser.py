@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 import tempfile
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -162,14 +163,40 @@ def test_the_schedulers_abort_comment_closes_nothing(folder):  # Q5
     assert told(path, strict=True) == [("t1", "t1", "ABORT", "None", 1101, None)]
 
 
-def test_a_patch_that_is_not_three_words_is_skipped(folder):
+def test_a_patch_that_is_not_three_words_is_skipped(folder):  # Q8
     log = "INFO|----|----|timestamp=1|kernel=5.4.0|patch0=one two|patch1=a b/c.gz d|\nGOOD|t1|t1|timestamp=2|"
     kernel = parser.read(folder(log)).tests[1].kernel
     assert (kernel.base, kernel.patches) == ("5.4.0", (("a", "b/c.gz", "d"),))
 
 
-def test_a_carriage_return_ends_no_line(folder):
-    assert told(folder(b"GOOD\tt1\tt1\ttimestamp=1\ta\r\0b\rc\n"))[0][3] == "ab\rc"
+@pytest.mark.parametrize("strict", [False, True])
+def test_only_a_newline_ends_a_line(folder, strict):  # Q6
+    odd = "a\rb\x0bc\x0cd\x1ce\x85f\u2028g"
+    log = f"GOOD\tt1\tt1\ttimestamp=1\t{odd}\nGOOD\tt2\tt2\ttimestamp=2\t\n".encode()
+    assert [(test[0], test[3]) for test in told(folder(log), strict)] == [("t1", odd), ("t2", "")]
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_of_control_bytes_only_the_pair_cr_nul_is_dropped(folder, strict):  # Q7
+    assert told(folder(b"GOOD\tt1\tt1\ttimestamp=1\ta\r\0b\rc\0d\n"), strict)[0][3] == "ab\rc\0d"
+
+
+def test_times_are_utc_wherever_the_parser_runs(folder, monkeypatch):  # Q12
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    try:
+        (record, test) = parser.read(folder("GOOD|t1|t1|timestamp=1100|localtime=Jan 01 05:48:20|")).tests
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert test.finished_time == datetime.datetime(1970, 1, 1, 0, 18, 20, tzinfo=datetime.timezone.utc)
+    assert record.started_time == datetime.datetime(1970, 1, 1, 0, 16, 40, tzinfo=datetime.timezone.utc)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_reason_that_looks_like_a_field_is_one(folder, strict):  # Q13
+    path = folder("FAIL|t1|t1|timestamp=1|rc=1\nFAIL|t2|t2|timestamp=2|x rc=1")
+    assert [test[3] for test in told(path, strict)] == ["", "x rc=1"]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\0\n"])
@@ -183,7 +210,7 @@ def test_a_line_of_many_megabytes_is_cut_and_costs_none_of_the_lines_after_it(fo
     assert ("status log: lines of more than 1048576 bytes are cut there" in result.oddities) is (extra > 0)
 
 
-def test_memory_is_that_of_the_open_groups_and_not_of_the_log(folder):
+def test_memory_is_that_of_the_open_groups_and_not_of_the_log(folder):  # Q11
     path = folder("START|t|t|timestamp=1|")
     with (path / "status.log").open("ab") as log:
         for _ in range(8):
@@ -254,7 +281,7 @@ def test_nothing_odd_leaves_the_job_keyvals_alone(folder):
     assert "parser" not in parser.read(folder("GOOD|t1|t1|timestamp=1|")).job.keyvals
 
 
-def test_many_distinct_warnings_of_one_test_cost_linear_time(folder):
+def test_many_distinct_warnings_of_one_test_cost_linear_time(folder):  # Q10
     lines = [f"\tWARN\tt\tt\ttimestamp=2\tsector {number} is slow\n" for number in range(20_000)]
     log = "".join(["START\tt\tt\ttimestamp=1\t\n", *lines, "END WARN\tt\tt\ttimestamp=3\t\n"]).encode()
     assert parser.read(folder(log)).tests[1].reason.count(", ") == 19_999

@@ -17,7 +17,7 @@ from autotest.models.tko import IterationResult, Kernel, Machine, Status, TkoJob
 from autotest.models.tko import TestResult as Result
 from autotest.results import query_output
 from autotest.results.query import answers
-from autotest.results.query.questions import Builds, History, Matrix, Perf, Qualification, Table
+from autotest.results.query.questions import Builds, History, Matrix, Perf, Qualification, Reasons, Table
 
 NOW = datetime.datetime(2026, 11, 21, 12, 0, tzinfo=datetime.timezone.utc)
 HOSTILE = "\x1b[31m[bold]ä\n\U0001f600"
@@ -67,6 +67,8 @@ EVERY = [
     ["matrix", "--last", "20"],
     ["history", "network_WiFiPing"],
     ["builds", "--last", "2"],
+    ["details", "--where", "suite = bvt"],
+    ["reasons"],
     ["perf"],
     ["perf", "fps", "--by", "board"],
     ["perf", "fps", "--bins", "3"],
@@ -88,6 +90,7 @@ def test_each_question_is_answered_for_people_and_programs(arguments):
 @pytest.mark.parametrize(
     "question",
     [
+        Reasons(),
         Matrix(),
         Matrix(rows=("test", "host", "board", "suite", "tag"), columns=("build", "status")),
         Table(),
@@ -142,7 +145,9 @@ def test_a_database_without_its_tables_is_told(tmp_path, monkeypatch):
 
 
 def test_json_and_csv_exclude_each_other():
-    assert "exclude each other" in run("builds", "--json", "--csv", code=2).stderr
+    assert "exclude each other" in run("builds", "--json", "--csv", "--save", "both", code=2).stderr
+    assert "exclude each other" in run("machines", "--json", "--output", "a.svg", code=2).stderr
+    assert json.loads(run("saved", "list", "--json").stdout) == []
 
 
 def test_nothing_found_is_said():
@@ -179,3 +184,64 @@ def test_results_are_labelled_and_taken_out():
 
 def test_labels_refuse_to_mean_everything():
     assert "say which results" in run("label", "invalidate", code=1).stderr
+
+
+def test_one_result_is_told_by_its_number_or_its_folder():
+    number = Result.get(Result.status == Status.get(word="FAIL")).test_idx
+
+    by_number = run("details", number).stdout
+
+    assert by_number == run("details", "29-ann/rack1-host3/network_WiFiPing").stdout
+    assert by_number.startswith("network_WiFiPing FAIL on rack1-host3\n")
+    assert "\x1b" not in by_number
+    assert "29-ann/rack1-host3/network_WiFiPing (not there)" in by_number
+    assert "measured\n  fps  29" in by_number
+
+
+def test_a_result_that_does_not_count_is_told_when_it_is_named():
+    Result.update(invalid=True).execute()
+
+    assert json.loads(run("details", "29-ann/rack1-host3", "--json").stdout)["results"]
+    assert json.loads(run("details", "-w", "suite = bvt", "--json").stdout)["results"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["details"], 2, "name results, or say with --where which"),
+        (["details", "1", "-w", "suite = bvt"], 2, "name results, or say with --where which"),
+        (["details", "nope/x"], 1, "no result is stored as nope/x"),
+        (["query", "--count", "--csv"], 2, "--count goes with --where and --json"),
+        (["perf", "-o", "x.gif"], 2, "ends neither in .svg nor in .png"),
+        (["perf", "-o", "x.svg"], 1, "there is a picture of a metric"),
+        (["attribute", "set", "bug", "1"], 1, "a condition that means all of them is refused"),
+    ],
+)
+def test_what_cannot_be_told_is_said(arguments, code, message):
+    assert message in run(*arguments, code=code).stderr
+
+
+def test_results_are_counted_without_being_listed():
+    assert run("query", "--count", "-w", "status = GOOD").stdout == "29\n"
+    assert json.loads(run("query", "--count", "--json").stdout) == {"count": 30}
+
+
+def test_people_give_attributes_and_take_them_away():
+    where = ["-w", "status = FAIL"]
+
+    assert run("attribute", "set", "bug", "4711", *where, "--dry-run").stdout == "bug: 1 result would change\n"
+    assert run("query", "--count", "-w", "attr.bug = 4711").stdout == "0\n"
+    assert run("attribute", "set", "bug", "4711", *where).stdout == "bug: 1 result changed\n"
+    assert run("query", "--count", "-w", "attr.bug = 4711").stdout == "1\n"
+    run("attribute", "remove", "bug", *where)
+    assert run("query", "--count", "-w", "attr.bug = 4711").stdout == "0\n"
+
+
+def test_a_question_is_drawn_and_drawn_again(tmp_path):
+    first, again = tmp_path / "first.svg", tmp_path / "again.svg"
+
+    run("perf", "fps", "--by", "board", "--output", first, "--save", "speed")
+    run("saved", "run", "speed", "--output", again)
+
+    assert first.read_bytes() == again.read_bytes()
+    assert b"fps by board over build" in again.read_bytes()

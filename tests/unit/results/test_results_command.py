@@ -6,7 +6,7 @@ import json
 
 from click.testing import CliRunner
 
-from autotest.results import command
+from autotest.results import command, parser
 
 
 def run(*arguments):
@@ -33,7 +33,7 @@ def test_several_folders_give_one_document_a_line(folder):
     }
 
 
-def test_a_bad_folder_is_named_and_the_others_are_printed(folder, tmp_path):
+def test_a_bad_folder_is_named_and_the_others_are_printed(folder, tmp_path):  # Q14
     done = run("--json", tmp_path / "missing", folder("GOOD|t|t|timestamp=1|"))
 
     assert done.exit_code == 1
@@ -65,3 +65,37 @@ def test_full_adds_kernels_job_and_oddities(folder):
     found = json.loads(run("--json", "--full", folder("GOOD|t|t|timestamp=1|")).stdout)
     assert set(found) == {"tests", "kernels", "perf_values", "job", "oddities"}
     assert found["job"]["machine"] == "h1"
+
+
+def test_a_long_reason_is_cut_for_people(folder):
+    path = folder(f"GOOD|t1|t1|timestamp=1|{'x' * 5000}")
+
+    shown = run(path)
+
+    assert "(5,000 characters; --json shows all)" in " ".join(shown.stdout.split())
+    assert shown.stdout.count("x") < 2500
+
+
+def test_a_folder_above_job_folders_names_one_of_them(folder, tmp_path):
+    path = folder("GOOD|t1|t1|timestamp=1|")
+
+    done = run(tmp_path)
+
+    assert done.exit_code == 1
+    assert done.stderr.endswith(f"there is nothing to parse; a job folder below it is {path}\n")
+
+
+def test_full_without_json_is_a_mistake(folder):
+    done = run("--full", folder("GOOD|t1|t1|timestamp=1|"))
+
+    assert (done.exit_code, "--full goes with --json" in done.stderr) == (2, True)
+
+
+def test_whoever_watches_is_told_of_the_whole_log(folder):
+    path = folder("GOOD|t1|t1|timestamp=1|fine\n" * 30_000)
+    seen = []
+
+    parser.read(path, watch=seen.append)
+
+    assert sum(seen) == (path / "status.log").stat().st_size
+    assert len(seen) > 2

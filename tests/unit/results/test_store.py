@@ -23,6 +23,7 @@ LOG = """START|t1|t1|timestamp=1100|
 FILES = {
     "t1/keyval": "version=1\nratio=1.50\n",
     "t1/results/keyval": "mode{attr}=fast\nfps{perf}=60.5\n\nfps{perf}=nan\n",
+    "t1/results/perf_measurements": '{"description": "boot", "value": [8, 10], "units": "s"}\n' * 2,
     "host_keyvals/h1": "platform=eve\nlabels=model%3Aeve,wifi\n",
 }
 
@@ -112,7 +113,7 @@ def test_results_that_vanished_from_the_folder_go_and_new_ones_come(folder):
 
 
 @pytest.mark.usefixtures("db")
-def test_two_results_of_one_name_keep_their_rows_in_order(folder):
+def test_two_results_of_one_name_keep_their_rows_in_order(folder):  # Q4
     log = "FAIL|t|t|timestamp=1|first\nFAIL|t|t|timestamp=2|second"
     before = [(test.test_idx, test.reason) for test in results_of(saved(folder, log))]
 
@@ -123,7 +124,7 @@ def test_two_results_of_one_name_keep_their_rows_in_order(folder):
 
 
 @pytest.mark.usefixtures("db")
-def test_texts_that_no_column_holds_are_cut_and_cleaned(folder):
+def test_texts_that_no_column_holds_are_cut_and_cleaned(folder):  # Q7: no NUL is stored
     reason = b"\xff" + b"\xe2\x98\x83" * 5000 + b"\0\n"
     log = b"GOOD\t" + b"s" * 400 + b"\t" + b"n" * 400 + b"\ttimestamp=1\t" + reason
     keyval = "status_version=1\nhostname=" + "h" * 900 + "\n" + "k" * 200 + "=" + "v" * 5000 + "\nuser=\udcff\n"
@@ -234,7 +235,7 @@ def test_every_outcome_has_a_row_of_its_own():
 
 
 @pytest.mark.usefixtures("db")
-def test_long_texts_go_to_the_server_in_several_statements(folder, monkeypatch):
+def test_long_texts_go_to_the_server_in_several_statements(folder, monkeypatch):  # Q9
     statements = []
     run = database.db.obj.execute_sql
     with monkeypatch.context() as patch:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from autotest.models import database, tko
 from autotest.results import records, store
-from autotest.results.records import Iteration, JobRecord, JobResult, KernelRecord
+from autotest.results.records import Iteration, JobRecord, JobResult, KernelRecord, PerfValue
 from autotest.states import Outcome
 
 JOB = JobRecord(
@@ -47,6 +47,9 @@ TEXTS = st.sampled_from(
 TIMES = st.none() | st.datetimes(timezones=st.just(datetime.timezone.utc))
 NUMBERS = st.floats() | st.sampled_from([math.nan, math.inf, -math.inf, 5e-324, 1.7976931348623157e308, 0.1 + 0.2])
 VALUES = st.none() | TEXTS | st.integers() | st.floats(allow_nan=False)
+PERF_VALUES = st.builds(
+    PerfValue, TEXTS, NUMBERS, NUMBERS, st.none() | TEXTS, st.booleans(), st.none() | TEXTS, st.just(1)
+)
 
 
 @st.composite
@@ -67,11 +70,12 @@ def a_test(draw) -> records.TestRecord:
         kernel=KernelRecord(),
         attributes=draw(st.dictionaries(TEXTS, VALUES, max_size=3)),
         iterations=tuple(Iteration(number, *pair) for number, pair in enumerate(samples, 1)),
+        perf_values=tuple(draw(st.lists(PERF_VALUES, max_size=4))),
     )
 
 
 JOBS = st.lists(a_test(), max_size=5).map(lambda tests: JobResult(JOB, KernelRecord(), tuple(tests)))
-SAMPLES = (tko.TestAttribute, tko.IterationAttribute, tko.IterationResult)
+SAMPLES = (tko.TestAttribute, tko.IterationAttribute, tko.IterationResult, tko.IterationPerfValue)
 numbers = itertools.count(1)
 on_one_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 
@@ -103,7 +107,24 @@ def wanted(result: JobResult) -> dict:
                 for one in test.iterations
                 for name, number in one.perf.items()
             },
+            metrics_of(test.perf_values),
         )
+    return found
+
+
+def finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def metrics_of(values) -> dict:
+    """What is stored of each metric, by graph, description and how often it was written before, from 1."""
+    times: Counter = Counter()
+    found = {}
+    for one in values:
+        metric = (cut(one.graph, 256), cut(one.description, 256))
+        times[metric] += 1
+        rest = (finite(one.value), finite(one.stddev), cut(one.units, 32), one.higher_is_better)
+        found[(*metric, times[metric])] = rest
     return found
 
 
@@ -114,7 +135,7 @@ def rows_of(job_idx: int) -> dict:
     tests = tko.TestResult.select().where(tko.TestResult.job == job_idx).order_by(tko.TestResult.test_idx)
     for test in tests:
         seen[test.test, test.subdir] += 1
-        attributes, texts, values = (table.select().where(table.test == test.test_idx) for table in SAMPLES)
+        attributes, texts, values, metrics = (table.select().where(table.test == test.test_idx) for table in SAMPLES)
         found[test.test, test.subdir, seen[test.test, test.subdir]] = (
             test.status.word,
             test.reason,
@@ -123,6 +144,10 @@ def rows_of(job_idx: int) -> dict:
             once((row.attribute, row.value) for row in attributes.where(~tko.TestAttribute.user_created)),
             once(((row.iteration, row.attribute), row.value) for row in texts),
             once(((row.iteration, row.attribute), row.value) for row in values),
+            once(
+                ((row.graph, row.description, row.iteration), (row.value, row.stddev, row.units, row.higher_is_better))
+                for row in metrics
+            ),
         )
     return found
 

@@ -155,6 +155,35 @@ def test_a_failed_server_job_shows_only_when_no_test_failed(lab):
     assert [row[:2] for row in lab.rows()[1:]] == [("quiet_SERVER_JOB", "FAIL"), ("t", "GOOD"), ("u", "FAIL")]
 
 
+def test_a_test_that_ran_nothing_is_told_and_does_not_decide(lab):
+    lab.parsed(lab.suite, "", "hostless")
+    job = lab.done("nothing", "")
+
+    found = lab.summary()
+
+    assert lab.rows()[1:] == [("nothing", "GOOD", "No test ran.", job.id)]
+    assert (found.rows[1].hostname, found.rows[1].log_folder) == ("h1", f"{job.id}-ann/h1")
+    assert (found.verdict.code, found.counts) == (0, {"GOOD": 1})
+    assert [row.reason for row in summary.of_job(job.id).rows] == ["No test ran."]
+    assert [row.reason for row in summary.of_tag(f"{job.id}-ann/h1").rows] == ["No test ran."]
+
+
+def test_of_two_hosts_the_one_that_ran_nothing_is_told(lab):
+    job = lab.done("pair", "GOOD|t|t|timestamp=1|fine")
+    lab.entry(job, EntryStatus.COMPLETED, "h2", subdir="h2")
+    lab.parsed(job, "", "h2")
+    assert [(row.name, row.hostname, row.reason) for row in summary.of_job(job.id).rows] == [
+        ("t", "h1", "fine"),
+        ("pair", "h2", "No test ran."),
+    ]
+
+
+def test_a_result_that_was_made_invalid_is_no_test_that_ran_nothing(lab):
+    lab.done("login", "GOOD|t|t|timestamp=1|")
+    tko.TestResult.update(invalid=True).where(tko.TestResult.test == "t").execute()
+    assert [row.name for row in lab.summary().rows] == ["Suite job"]
+
+
 def test_a_retry_hides_its_original_and_warns(lab):
     lab.parsed(lab.suite, "", "hostless")
 
@@ -332,6 +361,7 @@ def test_the_command_shows_suites_jobs_and_tags(lab, db, monkeypatch):
     tag = json.loads(run(f"{child.id}-ann/h1", "--json"))
     assert (suite["return_code"], suite["verdict"], suite["rows"][1]["name"]) == (0, "ok", "login_Ok")
     assert suite["rows"][1]["finished_time"] == "1970-01-01 00:18:20"
+    assert (suite["rows"][1]["state"], suite["rows"][1]["experimental"]) == ("GOOD", False)
     assert [row["reason"] for row in job["rows"]] == [row["reason"] for row in tag["rows"]] == ["[red]fine"]
     assert "[red]fine" in run(str(lab.suite.id))
     assert "All tests passed. (code 0)" in run(str(lab.suite.id))

@@ -72,6 +72,14 @@ def test_experimental_tests_never_decide(views, status):
     assert verdict.of([on_trial]) is verdict.OK
 
 
+@given(st.lists(VIEWS), st.sampled_from(Outcome), st.booleans())
+def test_what_ran_nothing_never_decides(views, status, is_retry):
+    nothing = View("provision", status, is_retry=is_retry, ran_nothing=True)
+    assert verdict.of([*views, nothing], suite="provision", num_required=1) is verdict.of(
+        views, suite="provision", num_required=1
+    )
+
+
 def test_the_codes_and_messages_are_run_suites():
     told = {(one.code, one.message) for one in verdict.LADDER}
     assert {

@@ -122,6 +122,19 @@ def test_the_entry_of_a_plain_job_just_ends(suite):
     assert HostQueueEntry.get_by_id(entry.id).status == "Completed"
 
 
+def test_an_entry_whose_run_left_no_log_ends_at_once(suite, tmp_path, monkeypatch):
+    monkeypatch.setattr(settings, "load", lambda: Settings(root=tmp_path))
+    job = Job.create(owner="ann")
+    entry = HostQueueEntry.create(job=job, status="Parsing", execution_subdir="h1", reason="the runner was killed")
+    (tmp_path / "results" / job.tag / "h1").mkdir(parents=True)
+
+    results.parse(entry.id)
+
+    ended = HostQueueEntry.get_by_id(entry.id)
+    assert (ended.status, ended.reason, ended.parse_attempts) == ("Failed", "the runner was killed", 0)
+    assert not tko.TkoJob.select().exists()
+
+
 def test_a_suite_that_is_over_learns_what_the_tracker_calls_its_bugs(suite, tmp_path, monkeypatch):
     config = Settings(root=tmp_path)
     monkeypatch.setattr(settings, "load", lambda: config)

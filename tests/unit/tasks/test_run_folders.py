@@ -106,6 +106,14 @@ def test_each_machine_of_a_group_is_a_job_of_its_own_besides_the_group(tmp_path)
     assert run_folders.parsed(tmp_path) == [tmp_path / "h1", tmp_path / "h2", tmp_path]
 
 
+def test_a_list_of_machines_that_is_a_link_is_not_read(tmp_path):
+    place = tmp_path / "group0"
+    (place / "h1").mkdir(parents=True)
+    (tmp_path / "list").write_text("h1\n")
+    (place / ".machines").symlink_to(tmp_path / "list")
+    assert run_folders.parsed(place) == [place]
+
+
 def test_a_folder_without_machines_is_one_job(tmp_path):
     assert run_folders.parsed(tmp_path) == [tmp_path]
     (tmp_path / ".machines").write_text("h1\n")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from stored_results import NOW
 
@@ -14,11 +12,10 @@ from autotest.results.compare.changes import Change, State
 from autotest.results.compare.comparison import FailOn
 
 OLD, NEW = "R1-1.0.0", "R1-2.0.0"
-NOWHERE = Path("/nonexistent")
 
 
 def ask(old: str = OLD, new: str = NEW, **arguments):
-    return comparison.ask(old, new, NOW, NOWHERE, **arguments)
+    return comparison.ask(old, new, NOW, **arguments)
 
 
 def became(found) -> dict[str, Change]:
@@ -142,7 +139,7 @@ def test_the_number_of_queries_does_not_grow_with_the_results(stored, monkeypatc
     monkeypatch.setattr(handle, "execute_sql", lambda sql, params=None: asked.append(sql) or real(sql, params))
 
     assert len(ask().changed) == 30
-    assert len(asked) == 5
+    assert len(asked) == 7
 
 
 def test_job_records_are_no_tests(stored):

@@ -19,7 +19,7 @@ EFFECTS = {Effect.BETTER: Effect.WORSE, Effect.WORSE: Effect.BETTER, Effect.CHAN
 def measured(numbers, build: str = "R1-1.0.0", host: str = "h1", runs: bool = True) -> list[Value]:
     """Each number of a run of its own, or all as iterations of one run."""
     return [
-        Value(Source("gpu", "eve", build, host, number if runs else 0, "1-ann/h1", "gpu", None), "fps", float(each))
+        Value(Source("gpu", "eve", build, host, number if runs else 0, None), "fps", float(each))
         for number, each in enumerate(numbers)
     ]
 

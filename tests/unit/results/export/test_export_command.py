@@ -109,3 +109,18 @@ def test_a_file_is_written_as_a_whole_or_not_at_all(export, stored, tmp_path, mo
 )
 def test_what_is_not_there_is_said(export, arguments, code, told):
     assert told in export(*arguments, code=code)
+
+
+def test_a_format_of_somebody_else_enters_by_its_entry_point(export, stored, tmp_path, monkeypatch):
+    stored.add(BUILD, "ping", "FAIL")
+    plug_in = tmp_path / "mine-1.dist-info"
+    plug_in.mkdir()
+    (plug_in / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1\n")
+    (plug_in / "entry_points.txt").write_text("[autotest.export]\nmine = mine_export:write\n")
+    (tmp_path / "mine_export.py").write_text(
+        "def write(records, title, out):\n"
+        "    out.write(title + ''.join(f' {record.test}={record.status}' for record in records))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert export("-f", "mine", "--build", BUILD) == f"Build {BUILD}: results ping=FAIL"

@@ -120,7 +120,7 @@ def test_a_page_has_no_tag_of_a_machine_and_nothing_from_elsewhere(text):
     assert [tag for tag, _ in page.tags] == [tag for tag, _ in plain.tags]
     assert not {"script", "link", "img", "iframe"} & {tag for tag, _ in page.tags}
     names = {name for _, attributes in page.tags for name in attributes}
-    assert names <= {"lang", "charset", "http-equiv", "content", "name", "class"}
+    assert names <= {"lang", "charset", "http-equiv", "content", "name", "class", "type", "id"}
 
 
 def test_a_page_counts_and_sums_up():

@@ -6,6 +6,7 @@ import contextlib
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 
 import pytest
@@ -114,7 +115,7 @@ def test_a_dry_run_writes_nothing(tree, tmp_path):
 
 
 @pytest.mark.usefixtures("installed")
-def test_a_folder_that_cannot_be_read_is_named_and_the_others_are_imported(tree):
+def test_a_folder_that_cannot_be_read_is_named_and_the_others_are_imported(tree):  # Q14
     (tree / "8-ann/h1/keyval").write_text("status_version=9\n")
     (tree / "9-ann/h1").mkdir(parents=True)
     (tree / "9-ann/h1/.autoserv_execute").write_text("1\n")
@@ -166,6 +167,25 @@ def test_two_folders_of_one_tag_are_not_mixed(tree, tmp_path):
 
 
 @pytest.mark.usefixtures("installed")
+def test_names_that_no_column_holds_are_imported_once_and_never_take_each_others_place(tree):
+    for name in (
+        "7-\udcff",
+        "7-\udcfe",
+        f"7-{'x' * 200}/{'h' * 100}1",
+        f"7-{'x' * 200}/{'h' * 100}2",
+        "7-a'n\n\U0001f600",
+    ):
+        shutil.copytree(tree / "8-ann/h1", tree / "odd" / name / "h1")
+    odd = tree / "odd"
+
+    first = imported(odd)
+
+    assert (first["imported"], first["refused"], first["failed"]) == (3, 2, 0)
+    again = imported(odd)
+    assert (again["imported"], again["unchanged"], again["refused"]) == (0, 3, 2)
+
+
+@pytest.mark.usefixtures("installed")
 def test_a_folder_named_twice_is_imported_once(tree):
     assert imported(tree, tree / "7-ann")["imported"] == 2
 
@@ -188,7 +208,7 @@ def test_people_get_a_line_for_each_thing_that_is_odd(installed, tree):
     done = CliRunner().invoke(command.results, ["import", "--processes", "1", str(tree)])
     assert done.stdout.splitlines() == [
         f"{tree}/8-ann/h1: status log: the log ends in the middle of a line",
-        "2 imported; 3 tests, 1 folders with something odd",
+        "2 imported; 3 tests, 1 folder with something odd",
     ]
 
 

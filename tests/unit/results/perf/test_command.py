@@ -28,7 +28,7 @@ def test_changes_are_listed_with_the_builds_that_hold_them(results):
     (line,) = (line for line in done.output.splitlines() if line.startswith("gpu"))
     assert {"R1-7.0.0", "R1-8.0.0", "worse", "fps"} <= set(line.split())
     assert "1 of 2 series changed." in done.output
-    assert "1 have fewer than 6 builds" in done.output
+    assert "1 has fewer than 6 builds" in done.output
 
 
 def test_programs_get_series_and_changes(results):

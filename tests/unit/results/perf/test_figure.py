@@ -24,7 +24,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def made(numbers, test: str = "gpu", metric: str = "fps") -> Series:
     points = tuple(Point(f"R1-{place}.0.0", each, 1, 1, each, each) for place, each in enumerate(numbers))
-    return Series(test, "eve", metric, points, Source(test, "eve", "R1-0.0.0", "h1", 1, None, None, None), Direction.UP)
+    return Series(test, "eve", metric, points, Source(test, "eve", "R1-0.0.0", "h1", 1, None), Direction.UP)
 
 
 def drawn(*several: Series) -> figure.Figure:

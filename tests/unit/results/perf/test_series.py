@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from pathlib import Path
 
 import pytest
 from stored_results import NOW
@@ -13,8 +12,6 @@ from autotest import errors
 from autotest.models import tko
 from autotest.results.perf import series
 from autotest.results.query.questions import Question
-
-NOWHERE = Path("/nonexistent")
 
 
 def version(number: int) -> str:
@@ -36,7 +33,7 @@ def read(where: str = "", metrics=(), last: int = 100):
 def test_a_change_names_the_builds_that_hold_it(stored):
     fill(stored, [60.0] * 14 + [45.0] * 8)
 
-    (one,) = series.directed(read(), higher=["f*"], lower=(), results_dir=NOWHERE)
+    (one,) = series.directed(read(), higher=["f*"], lower=())
     (change,) = series.changes(one)
 
     assert (change.last_before, change.first_after) == (version(13), version(14))
@@ -103,39 +100,38 @@ def test_a_number_of_builds_out_of_bounds_is_refused(stored):
 def test_the_result_itself_may_say_which_direction_is_better(stored):
     said = {"perf-direction.ms": "down", "perf-direction.fps": "?"}
     stored.add("R1-1.0.0", perf={"ms": [1], "fps": [2]}, attributes=said)
-    found = series.directed(read(), (), (), NOWHERE)
+    found = series.directed(read(), (), ())
     assert {one.metric: one.direction for one in found} == {"ms": "down", "fps": None}
 
 
-def test_the_chart_of_the_newest_result_says_it_too_and_people_know_better(stored, tmp_path):
-    number = stored.add("R1-1.0.0", perf={"fps": [2], "ms": [3]})
-    chart = tmp_path / f"{number}-ann" / "h1" / "ping" / "results" / "results-chart.json"
-    chart.parent.mkdir(parents=True)
-    entry = {"type": "scalar", "value": 2, "units": None, "improvement_direction": "up"}
-    chart.write_text(json.dumps({"fps": {"summary": entry}, "ms": {"summary": entry}}))
+def test_the_chart_of_the_newest_result_says_it_too_and_people_know_better(stored):
+    number = stored.add("R1-1.0.0", perf={"fps": [2], "ms": [3], "mb": [4]}, attributes={"perf-direction.mb": "down"})
+    (result,) = tko.TestResult.select().join(tko.TkoJob).where(tko.TkoJob.afe_job_id == number)
+    for name in ("fps", "ms", "mb"):
+        tko.IterationPerfValue.insert(test=result, iteration=1, description=name, higher_is_better=True).execute()
 
-    found = series.directed(read(), (), ["ms"], tmp_path)
+    found = series.directed(read(), (), ["ms"])
 
-    assert {one.metric: one.direction for one in found} == {"fps": "up", "ms": "down"}
+    assert {one.metric: one.direction for one in found} == {"fps": "up", "ms": "down", "mb": "down"}
 
 
-@pytest.mark.parametrize("subdir", ["../../outside", "/etc", "ping\0", "link"])
-def test_a_chart_outside_the_results_is_not_read(stored, tmp_path, subdir):
-    number = stored.add("R1-1.0.0", perf={"fps": [2]})
-    tko.TestResult.update(subdir=subdir).execute()
-    outside = tmp_path / "outside" / "results" / "results-chart.json"
-    outside.parent.mkdir(parents=True)
-    outside.write_text(json.dumps({"fps": {"summary": {"value": 1, "improvement_direction": "up"}}}))
-    folder = tmp_path / "root" / f"{number}-ann" / "h1"
-    folder.mkdir(parents=True)
-    (folder / "link").symlink_to(tmp_path / "outside")
+def test_charts_make_series_as_iterations_do(stored):
+    for number in range(2):
+        stored.add(version(number), "gpu", perf={"fps": [1.0]})
+    for result in tko.TestResult.select():
+        for graph, name in ((None, "fps"), ("times", "boot")):
+            row = {"test": result, "iteration": 1, "graph": graph, "description": name, "value": 7.0}
+            tko.IterationPerfValue.insert(higher_is_better=True, **row).execute()
 
-    (one,) = series.directed(read(), (), (), tmp_path / "root")
+    found = {one.metric: one for one in series.directed(read(), (), ())}
 
-    assert one.direction is None
+    assert [point.value for point in found["fps"].points] == [1.0, 1.0]
+    assert [point.value for point in found["times/boot"].points] == [7.0, 7.0]
+    assert {one.direction for one in found.values()} == {"up"}
+    assert [one.metric for one in read(metrics=["times/boot"])] == ["times/boot"]
 
 
 def test_a_metric_that_is_meant_both_ways_is_refused(stored):
     stored.add("R1-1.0.0", perf={"fps": [2]})
     with pytest.raises(errors.ValidationError, match="'fps'"):
-        series.directed(read(), ["f*"], ["*s"], NOWHERE)
+        series.directed(read(), ["f*"], ["*s"])

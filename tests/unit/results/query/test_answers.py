@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autotest import errors
+from autotest.models.tko import IterationPerfValue
 from autotest.results.query import (
     answers,
     builds,
@@ -215,7 +216,7 @@ def test_a_table_takes_as_many_queries_for_many_results(results):
     for _ in range(30):
         results.add(keyvals={"k": "1"}, labels=["x"])
 
-    with results.queries(4):
+    with results.queries(5):
         table.ask(Table(columns=("test", "keyval.k", "keyval.j", "label")), results.now)
 
 
@@ -294,7 +295,7 @@ def test_values_are_summed_up_at_each_point(results):
     for version, samples in (("R10", [1, 2, 6]), ("R9", [5.0, None])):
         results.add(perf={"fps": samples, "other": [9]}, job=results.build(version))
 
-    with results.queries(2):
+    with results.queries(3):
         drawn = metrics.plot(Perf(metric="fps"), results.now)
 
     (series,) = drawn.series
@@ -322,6 +323,36 @@ def test_a_series_for_each_value(results):
     assert means(to_eve) == {"eve": [100, 100], "pi4": [50, 50]}
     with pytest.raises(errors.NotFound, match="no series is called 'link'; series: eve, pi4"):
         ask(Perf(metric="fps", by="board", relative="link"), results)
+
+
+def test_the_places_of_all_series_are_in_order(results):
+    for version, board in ((10, "eve"), (9, "pi4"), (11, "pi4")):
+        results.add(job=results.build(f"R{version}-1.0.0", board=board), perf={"fps": [1.0]})
+
+    assert ask(Perf(metric="fps", by="board"), results).places == ("R9-1.0.0", "R10-1.0.0", "R11-1.0.0")
+
+
+@pytest.fixture
+def charted(results):
+    """Two builds; a test with a chart of its own on each, and on the newer one also an iteration of the same name."""
+    for version, value in ((1, 2.0), (2, 3.0)):
+        perf = {"boot": [5.0]} if version == 2 else {}
+        index = results.add(job=results.build(f"R{version}-1.0.0"), perf=perf)
+        for graph, name, number in ((None, "boot", value), ("times", "login", value), (None, "lost", None)):
+            row = {"test": index, "iteration": 1, "graph": graph, "description": name, "value": number}
+            IterationPerfValue.insert(higher_is_better=False, **row).execute()
+    return results
+
+
+def test_metrics_of_charts_are_asked_for_like_others(charted):
+    assert ask(Perf(), charted).metrics == ("boot", "times/login")
+    (one,) = ask(Perf(metric="times/login"), charted).series
+    assert [(point.x, point.mean) for point in one.points] == [("R1-1.0.0", 2.0), ("R2-1.0.0", 3.0)]
+
+
+def test_a_chart_that_says_what_iterations_said_does_not_count_twice(charted):
+    (one,) = ask(Perf(metric="boot"), charted).series
+    assert [(point.count, point.mean) for point in one.points] == [(1, 2.0), (1, 5.0)]
 
 
 def test_a_histogram_holds_every_value(results):

@@ -53,12 +53,18 @@ class Shelf:
             (folder / name).write_bytes(content)
         return job.tag
 
+    def stored(self, tag: str, status: str = "GOOD", only_failures: bool = False, invalid: bool = False) -> Result:
+        """Store one more result of the job, which may have asked for failures only."""
+        machine, _ = Machine.get_or_create(hostname="h1")
+        job, _ = TkoJob.get_or_create(tag=f"{tag}/h1", defaults={"machine": machine, "afe_job_id": number(tag)})
+        if only_failures:
+            JobKeyval.create(job=number(tag), key="offload_failures_only", value="True")
+        columns = {"kernel": Kernel.create(printable="UNKNOWN"), "status": Status.get(Status.word == status)}
+        return Result.create(test="t", job=job, machine=machine, invalid=invalid, **columns)
+
     def keep(self, tag: str, label: str = "keep") -> None:
         """Put a label on a result of the job."""
-        machine, _ = Machine.get_or_create(hostname="h1")
-        job = TkoJob.create(tag=f"{tag}/h1", machine=machine, afe_job_id=number(tag))
-        kernel = Kernel.create(printable="UNKNOWN")
-        result = Result.create(test="t", job=job, machine=machine, kernel=kernel, status=Status.get())
+        result = self.stored(tag)
         mark, _ = TestLabel.get_or_create(name=label)
         TestLabelTest.create(testlabel=mark, test=result)
 

@@ -19,9 +19,9 @@ from autotest.settings import Settings
 
 NOW = datetime.datetime(2026, 11, 21, 12, 0, tzinfo=datetime.timezone.utc)
 TAG = "17-ann"
-NAMES = st.text(
-    st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=40
-).filter(lambda name: name not in (".", "..") and len(name.encode()) < 255)
+NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=40).filter(
+    lambda name: name not in (".", "..") and len(name.encode()) < 255
+)
 
 
 @pytest.fixture
@@ -46,9 +46,7 @@ def filled(config: Settings, files: dict[str, bytes]) -> Path:
 
 def tree(folder: Path) -> dict[str, bytes | None]:
     """Every file with its content, every folder with None."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")
-    }
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
 def test_a_folder_comes_back_as_it_was(config, store):
@@ -127,6 +125,34 @@ def test_a_folder_that_is_nowhere_is_not_found(config, store, tag):
     prune.let_go(config.results_dir, TAG, store, NOW)
     with pytest.raises(errors.NotFound):
         restore.open_folder(config, tag)
+
+
+def test_a_folder_that_was_imported_under_a_name_comes_back_as_well(config, store):
+    tag = "lab2010/17-ann"
+    folder = config.results_dir / tag
+    folder.mkdir(parents=True)
+    (folder / "status.log").write_bytes(b"GOOD")
+
+    assert prune.let_go(config.results_dir, tag, store, NOW)
+    (config.results_dir / "lab2010").rmdir()
+
+    assert f"`autotest results restore {tag}` brings" in restore.whereabouts(config.results_dir, f"{tag}/x")
+    assert (restore.open_folder(config, tag) / "status.log").read_bytes() == b"GOOD"
+
+
+@pytest.mark.parametrize(
+    ("path", "tag"),
+    [
+        ("17-ann/h1", "17-ann"),
+        ("lab2010/17-ann/h1", "lab2010/17-ann"),
+        ("17-ann", "17-ann"),
+        ("hosts/h1/3-verify", None),
+        ("../17-ann", None),
+        ("", None),
+    ],
+)
+def test_a_path_lies_in_the_folder_of_one_job(path, tag):
+    assert records.tag_in(path) == tag
 
 
 def test_a_link_is_no_folder_of_a_job(config, tmp_path):
@@ -246,8 +272,21 @@ def test_killed_at_any_step_the_folder_is_somewhere_and_the_next_run_ends_it(
     prune.finish_others(config.results_dir)
 
     left = {path.name for path in (config.results_dir / records.FOLDER).iterdir()}
-    assert left == {"lock", f"{TAG}.json"}
+    assert left == {":lock", f"{TAG}.json"}
     assert tree(restore.restore(config, TAG, NOW))["h1/status.log"] == b"GOOD\n" * 100
+
+
+def test_what_the_dead_had_begun_is_removed_and_nothing_else(config, store):
+    filled(config, {"a": b"1"})
+    prune.let_go(config.results_dir, TAG, store, NOW)
+    workshop = config.results_dir / records.FOLDER
+    (workshop / ".17-ann.json.4711").write_bytes(b"{")
+    for name in ("leaving:18-ann", "incoming:19-ann"):
+        (workshop / name / "h1").mkdir(parents=True)
+
+    prune.finish_others(config.results_dir)
+
+    assert {path.name for path in workshop.iterdir()} == {"17-ann.json", ":lock"}
 
 
 def test_killed_while_it_comes_back_it_comes_back_the_next_time(config, store, monkeypatch):

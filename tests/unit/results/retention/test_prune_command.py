@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from autotest import errors
+from autotest.models.afe import HostQueueEntry, JobKeyval
 from autotest.results.retention import prune
 from autotest.results.retention.archive import Store
 from autotest.states import EntryStatus
@@ -50,6 +53,75 @@ def test_without_an_archive_they_go_for_good(shelf):
     done = shelf.run("restore", number(tag))
     assert done.exit_code == 1
     assert "no results folder, on the disk or archived" in done.output
+
+
+def test_what_passed_goes_unarchived_where_only_failures_are_asked_for(shelf):
+    passed, failed, unasked = (shelf.job(days) for days in (103, 102, 101))
+    for tag, status, asked in ((passed, "GOOD", True), (failed, "FAIL", True), (unasked, "GOOD", False)):
+        shelf.stored(tag, status, only_failures=asked)
+
+    planned = shelf.prune("--older-than", "90d")
+    done = shelf.prune("--older-than", "90d", "--apply")
+
+    told = {passed: False, failed: True, unasked: True}
+    assert {each["tag"]: each["archived"] for each in planned["folders"]} == told
+    assert {each["tag"]: each["archived"] for each in done["folders"]} == told
+    assert shelf.on_disk() == set()
+    assert {path.name.split(".", 1)[0] for path in shelf.archive.iterdir()} == {failed, unasked}
+
+
+def test_people_read_which_folder_goes_unarchived(shelf):
+    shelf.stored(shelf.job(100), "GOOD", only_failures=True)
+    shelf.job(101)
+
+    shown = shelf.run("prune", "--older-than", "90d", "--archive", shelf.archive).output
+
+    assert "old, passed" in shown
+    assert re.search(r"1 folder, .*, to be archived in .*/archive\.\n1 folder, .*, to be removed for good\.\n", shown)
+
+
+@pytest.mark.parametrize(
+    ("entry", "results"),
+    [
+        pytest.param("Completed", [], id="nothing is stored"),
+        pytest.param("Completed", ["WARN", "GOOD"], id="a warning"),
+        pytest.param("Completed", ["TEST_NA"], id="nothing passed"),
+        pytest.param("Failed", ["GOOD"], id="its run failed"),
+    ],
+)
+def test_what_did_not_pass_altogether_is_archived(shelf, entry, results):
+    tag = shelf.job(100)
+    HostQueueEntry.update(status=entry).where(HostQueueEntry.job == number(tag)).execute()
+    JobKeyval.create(job=number(tag), key="offload_failures_only", value="True")
+    for status in results:
+        shelf.stored(tag, status)
+    (told,) = shelf.prune("--older-than", "90d")["folders"]
+    assert told["archived"]
+
+
+def test_a_failure_that_a_retry_took_the_place_of_needs_no_archive(shelf):
+    tag = shelf.job(100)
+    shelf.stored(tag, "FAIL", only_failures=True, invalid=True)
+    shelf.stored(tag, "GOOD")
+    (told,) = shelf.prune("--older-than", "90d")["folders"]
+    assert not told["archived"]
+
+
+def test_a_failure_that_is_stored_meanwhile_is_archived(shelf, monkeypatch):
+    first, second = shelf.job(101), shelf.job(100)
+    for tag in (first, second):
+        shelf.stored(tag, "GOOD", only_failures=True)
+    let_go = prune.let_go
+
+    def parsed(results_dir, tag, *rest):
+        shelf.stored(second, "FAIL")
+        return let_go(results_dir, tag, *rest)
+
+    monkeypatch.setattr(prune, "let_go", parsed)
+
+    told = shelf.prune("--older-than", "90d", "--apply")
+
+    assert [each["archived"] for each in told["folders"]] == [False, True]
 
 
 def test_a_label_on_any_result_keeps_the_folder(shelf):
@@ -152,10 +224,10 @@ def test_a_folder_that_cannot_be_read_stays_and_the_others_go(shelf, monkeypatch
     bad, good = shelf.job(101), shelf.job(100)
     put = Store.put
 
-    def broken(self, folder, found, now):
-        if folder.name == bad:
+    def broken(self, tag, folder, found, now):
+        if tag == bad:
             raise errors.BadResultsFolder(f"{folder} cannot be read")
-        return put(self, folder, found, now)
+        return put(self, tag, folder, found, now)
 
     monkeypatch.setattr(Store, "put", broken)
 
