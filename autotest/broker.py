@@ -47,14 +47,15 @@ def prepare(config: Settings) -> tuple[str, Path]:
     parts = urlsplit(config.broker)
     if parts.scheme != "redis" or parts.hostname not in ("127.0.0.1", "localhost"):
         raise errors.ConfigError(
-            f"{config.source}: the embedded broker serves redis://127.0.0.1:PORT, not {settings.shown(config.broker)}"
+            f"{config.where('broker')}: the embedded broker serves redis://127.0.0.1:PORT, not "
+            f"{settings.shown(config.broker)}"
         )
     folder = config.root_dir / "broker"
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "valkey.conf"
     password = unquote(parts.password) if parts.password else ""
     if '"' in password or "\n" in password:
-        raise errors.ConfigError(f"{config.source}: the broker's password must not hold quotes or line breaks")
+        raise errors.ConfigError(f"{config.where('broker')}: the password must not hold quotes or line breaks")
     file.touch(mode=0o600)
     file.chmod(0o600)
     file.write_text(

@@ -89,8 +89,9 @@ class Settings:
     verify_limit: float = 300.0
     repair_limit: float = 1800.0
     provision_limit: float = 3600.0
-    #: Where this installation was read from, for messages.
+    #: Where this installation was read from, for messages; the names of fields that the environment set over it.
     source: str = "defaults"
+    overridden: frozenset[str] = dataclasses.field(default=frozenset(), repr=False, compare=False)
 
     @property
     def database_url(self) -> str:
@@ -108,33 +109,32 @@ class Settings:
     def builds_dir(self) -> Path:
         return Path(self.builds).expanduser().absolute() if self.builds else self.root_dir / "builds"
 
+    def where(self, name: str) -> str:
+        """The field *name* and where it was set, as messages begin: ``FILE: NAME`` or ``environment: VARIABLE``."""
+        return f"environment: {_variable(name)}" if name in self.overridden else f"{self.source}: {name}"
+
 
 def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings. Raises ConfigError, naming file and key."""
     chosen = path or _find(environment)
-    values: dict[str, Any] = {}
-    if chosen is not None:
-        values = _read(chosen)
-        values["source"] = str(chosen)
-    for field in dataclasses.fields(Settings):
-        override = environment.get(f"AUTOTEST_{field.name.upper()}")
-        if override is not None and field.name != "source":
-            values[field.name] = override
-    return _complete(Settings(**{name: _typed(name, value, chosen) for name, value in values.items()}))
+    values = {} if chosen is None else _read(chosen)
+    overrides = {name: environment[_variable(name)] for name in _names() if _variable(name) in environment}
+    origin = Settings(source="defaults" if chosen is None else str(chosen), overridden=frozenset(overrides))
+    typed = {name: _typed(name, value, origin.where(name)) for name, value in {**values, **overrides}.items()}
+    return _complete(dataclasses.replace(origin, **typed))
 
 
 def shown(url: str) -> str:
-    """A URL without its password, fit for logs and messages."""
-    # A password that somebody forgot to escape may hold '/' and '@': all up to the last '@' is kept back.
-    without = re.sub(r"(//[^:/@\s]*):[^\s]*@", r"\1:***@", url)
-    return re.sub(r"([?&]password=)[^&\s]*", r"\1***", without)
+    """A URL without its password and its query, fit for logs and messages."""
+    # A password that somebody forgot to escape may hold '/', '?' and '@': all up to the last '@' is kept back.
+    return re.sub(r"(//[^:/@\s]*):[^\s]*@", r"\1:***@", url).partition("?")[0]
 
 
 def _complete(read: Settings) -> Settings:
     """The addresses with what stands elsewhere: passwords, and how TLS is checked."""
     if read.devservers and "://" not in read.build_archive:
         raise errors.ConfigError(
-            f"{read.source}: devservers are set, and build_archive {read.build_archive!r} is no address of builds"
+            f"{read.where('devservers')} is set, and build_archive {read.build_archive!r} is no address of builds"
         )
     broker = _with_password(read, "broker", read.broker_password_file)
     return dataclasses.replace(
@@ -146,10 +146,10 @@ def _with_password(read: Settings, name: str, file: str) -> str:
     url: str = getattr(read, name)
     if not file:
         return url
-    where = f"{read.source}: {name}_password_file"
+    where = read.where(f"{name}_password_file")
     parts = _split(read, name, url)
     if not parts.scheme or parts.scheme == "sqlite":
-        raise errors.ConfigError(f"{where} is set, and {name} {url or '(not set)'} knows no password")
+        raise errors.ConfigError(f"{where} is set, and {name} {shown(url) or '(not set)'} knows no password")
     if parts.password:
         raise errors.ConfigError(f"{where} is set, and {name} {shown(url)} holds a password as well; keep one of them")
     user, _, rest = parts.netloc.rpartition("@")
@@ -176,13 +176,13 @@ def _with_tls(read: Settings, url: str) -> str:
     parts = _split(read, "broker", url)
     if parts.scheme != "rediss":
         if read.broker_ca:
-            raise errors.ConfigError(f"{read.source}: broker_ca is set, and broker {shown(url)} is not rediss://")
+            raise errors.ConfigError(f"{read.where('broker_ca')} is set, and broker {shown(url)} is not rediss://")
         return url
     query = dict(parse_qsl(parts.query))
     if read.broker_ca:
         path = Path(read.broker_ca).expanduser().absolute()
         if not path.is_file():
-            raise errors.ConfigError(f"{read.source}: broker_ca {path} is not there")
+            raise errors.ConfigError(f"{read.where('broker_ca')} {path} is not there")
         query["ssl_ca_certs"] = str(path)
     query.setdefault("ssl_cert_reqs", "required")
     return urlunsplit(parts._replace(query=urlencode(query)))
@@ -195,7 +195,7 @@ def _split(read: Settings, name: str, url: str) -> SplitResult:
     except ValueError:
         # Without the cause: its text shows a piece of a password that was not escaped.
         raise errors.ConfigError(
-            f"{read.source}: {name} {shown(url)} is no address; escape what is special in a password, or keep it in "
+            f"{read.where(name)} {shown(url)} is no address; escape what is special in a password, or keep it in "
             f"{name}_password_file"
         ) from None
     return parts
@@ -216,36 +216,39 @@ def _read(path: Path) -> dict[str, Any]:
         raise errors.ConfigError(f"{path} cannot be read: {problem.strerror}") from problem
     except tomllib.TOMLDecodeError as problem:
         raise errors.ConfigError(f"{path} is not TOML: {problem}") from problem
-    known = {field.name for field in dataclasses.fields(Settings)} - {"source"}
     for name in values:
-        if name not in known:
-            raise errors.ConfigError(f"{path}: unknown key {name!r}; known: {', '.join(sorted(known))}")
+        if name not in _names():
+            raise errors.ConfigError(f"{path}: unknown key {name!r}; known: {', '.join(sorted(_names()))}")
     return values
 
 
-def _addresses(name: str, value: Any, path: Path | None) -> tuple[str, ...]:
+def _names() -> set[str]:
+    """What can be set."""
+    return {field.name for field in dataclasses.fields(Settings)} - {"source", "overridden"}
+
+
+def _variable(name: str) -> str:
+    return f"AUTOTEST_{name.upper()}"
+
+
+def _addresses(value: Any, where: str) -> tuple[str, ...]:
     """A list in the file, words in the environment; each an HTTP address."""
     listed = value.split() if isinstance(value, str) else value
     if not isinstance(listed, list) or not all(
         isinstance(one, str) and re.fullmatch(r"https?://[^\s/@?#]+/?", one) for one in listed
     ):
-        raise errors.ConfigError(
-            f"{path or 'environment'}: {name} must be a list of http://HOST:PORT, not {value!r}"
-        )
+        raise errors.ConfigError(f"{where} must be a list of http://HOST:PORT, not {value!r}")
     return tuple(one.rstrip("/") for one in listed)
 
 
-def _typed(name: str, value: Any, path: Path | None) -> Any:
+def _typed(name: str, value: Any, where: str) -> Any:
     wanted = type(getattr(Settings, name))
     if wanted in (int, float) and isinstance(value, bool):
-        raise errors.ConfigError(f"{path or 'environment'}: {name} must be a number, not {value!r}")
+        raise errors.ConfigError(f"{where} must be a number, not {value!r}")
     if wanted is tuple:
-        return _addresses(name, value, path)
+        return _addresses(value, where)
     try:
-        if isinstance(getattr(Settings, name), Path):
-            return Path(value)
         return wanted(value)
-    except (TypeError, ValueError) as problem:
-        raise errors.ConfigError(
-            f"{path or 'environment'}: {name} must be {wanted.__name__}, not {value!r}"
-        ) from problem
+    except (TypeError, ValueError, OverflowError) as problem:
+        kind = {int: "a whole number", float: "a number"}.get(wanted, "a path")
+        raise errors.ConfigError(f"{where} must be {kind}, not {value!r}") from problem

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from autotest import api, control_file, errors
+from autotest import api, control_file, errors, plurals
 from autotest.cli import printing
 from autotest.states import EntryStatus
 
@@ -203,7 +203,7 @@ def _show_entry(entry: dict[str, Any]) -> None:
             "aborted": "yes" if entry["aborted"] and entry["status"] != EntryStatus.ABORTED.value else None,
             "host": entry["host"],
             "reason": entry["reason"],
-            "requeued": f"{entry['requeues']} times" if entry["requeues"] else None,
+            "requeued": plurals.counted(entry["requeues"], "time") if entry["requeues"] else None,
             "started": entry["started_on"],
             "finished": entry["finished_on"],
             "results": entry["results"],
@@ -215,7 +215,8 @@ def _show_entry(entry: dict[str, Any]) -> None:
     for name, why in list(blocked.items())[:_BLOCKED_SHOWN] if len(blocked) > _BLOCKED_TOLD else ():
         click.echo(f"  {name}: {printing.plain(why)}")
     if len(blocked) > _BLOCKED_SHOWN:
-        click.echo(f"  and {len(blocked) - _BLOCKED_SHOWN} more hosts (all of them: --json)")
+        rest = plurals.counted(len(blocked) - _BLOCKED_SHOWN, "more host")
+        click.echo(f"  and {rest} (all of them: --json)")
 
 
 def _lease_line(lease: dict[str, Any]) -> str:

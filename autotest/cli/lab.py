@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from autotest import api
+from autotest import api, plurals
 from autotest.cli import durations, printing
 
 _JOBS_SHOWN = 5
@@ -65,9 +65,9 @@ def _summary(
     text = f"Last {durations.shown(since.total_seconds())}: "
     if not starving:
         return f"{text}nothing waited longer than {durations.shown(patience.total_seconds())} for a machine."
-    what = "entry" if jobs == 1 else "entries"
+    entries = plurals.counted(jobs, "entry", "entries")
     return (
-        f"{text}{len(starving)} of {len(groups)} label sets starve, {new} of them newly; {jobs} {what} without a "
+        f"{text}{len(starving)} of {len(groups)} label sets starve, {new} of them newly; {entries} without a "
         f"machine for {durations.shown(patience.total_seconds())} or more."
     )
 
@@ -79,24 +79,24 @@ def _tell(group: dict[str, Any]) -> None:
     click.echo(f"  why: {printing.plain(group['why'])}")
     for host in group["hosts"][:_HOSTS_SHOWN] if len(group["hosts"]) > 1 else ():
         click.echo(f"    {host['hostname']}: {printing.plain(host['why_not_free'] or 'free')}")
-    _rest(len(group["hosts"]) - _HOSTS_SHOWN, "hosts", "    ")
+    _rest(len(group["hosts"]) - _HOSTS_SHOWN, "more host", "more hosts", "    ")
     for job in group["jobs"][:_JOBS_SHOWN]:
         ended = f"aborted at {job['aborted_on']} UTC after" if job["aborted_on"] else "waits for"
         name, waited = printing.plain(job["name"]), durations.shown(job["waited_s"])
         click.echo(f"  job {job['id']} {name} ({printing.plain(job['owner'])}): {ended} {waited}")
-    _rest(group["starved"] - _JOBS_SHOWN, "entries", "  ")
+    _rest(group["starved"] - _JOBS_SHOWN, "more entry", "more entries", "  ")
     click.echo()
 
 
 def _how_many(group: dict[str, Any]) -> str:
-    what = "entry" if group["starved"] == 1 else "entries"
+    entries = plurals.counted(group["starved"], "entry", "entries")
     longest = durations.shown(group["longest_wait_s"])
-    return f"{group['starved']} {what}, longest wait {longest}, {group['waiting']} wait now"
+    return f"{entries}, longest wait {longest}, {group['waiting']} wait now"
 
 
-def _rest(count: int, what: str, indent: str) -> None:
+def _rest(count: int, one: str, more: str, indent: str) -> None:
     if count > 0:
-        click.echo(f"{indent}and {count} more {what} (--json)")
+        click.echo(f"{indent}and {plurals.counted(count, one, more)} (--json)")
 
 
 def _cells(group: dict[str, Any]) -> tuple[object, ...]:

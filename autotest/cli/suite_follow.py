@@ -8,7 +8,7 @@ import time
 import click
 from rich.text import Text
 
-from autotest import api, errors
+from autotest import api, errors, plurals
 from autotest.cli import printing, suite_progress
 from autotest.cli.failures import INTERRUPTED, Failure
 from autotest.results.summary import SuiteSummary
@@ -35,7 +35,8 @@ def to_the_end(job_id: int, timeout: float | None, quiet: bool = False) -> Suite
             raise Failure(f"detached; suite job {job_id} goes on: autotest suite wait {job_id}", INTERRUPTED)
         if choice == ABORT:
             gone = api.abort_jobs([job_id], reason="aborted with Ctrl-C")
-            click.echo(f"Aborted: {len(gone)} entries of suite job {job_id}. Waiting for what runs to stop.", err=True)
+            entries = plurals.counted(len(gone), "entry", "entries")
+            click.echo(f"Aborted: {entries} of suite job {job_id}. Waiting for what runs to stop.", err=True)
 
 
 def _watch(job_id: int, end: float | None, timeout: float | None, quiet: bool) -> SuiteSummary:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from autotest import api, errors
+from autotest import api, errors, plurals
 from autotest.cli import suite_codes, suite_options
 from autotest.cli.failures import Failure
 from autotest.states import HostStatus
@@ -64,8 +64,8 @@ def _look_at_hosts(given: dict[str, Any]) -> None:
     live = [host for host in hosts if not host["locked"] and host["status"] not in _UNAVAILABLE]
     if least and hosts and len(live) < least:
         raise Failure(
-            f"{len(live)} of the {len(hosts)} hosts with {wanted} are available, and --minimum-duts asks for {least}; "
-            "see: autotest host list",
+            f"{len(live)} of the {plurals.counted(len(hosts), 'host')} with {wanted} are available, and --minimum-duts "
+            f"asks for {least}; see: autotest host list",
             suite_codes.INFRA_FAILURE,
         )
 

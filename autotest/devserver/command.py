@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from autotest import errors
+from autotest import errors, plurals
 from autotest.devserver import config as configuration
 from autotest.devserver import quota
 from autotest.devserver.config import Config
@@ -84,8 +84,7 @@ def list_builds(file: Path | None, as_json: bool) -> None:
     if staged:
         Console().print(table)
     total = sum(one.record.bytes for one in staged)
-    what = "1 build" if len(staged) == 1 else f"{len(staged)} builds"
-    click.echo(f"{what}, {total / _MB:,.0f} MB of {config.quota / _MB:,.0f}")
+    click.echo(f"{plurals.counted(len(staged), 'build')}, {total / _MB:,.0f} MB of {config.quota / _MB:,.0f}")
 
 
 @devserver.command()

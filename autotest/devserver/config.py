@@ -94,6 +94,9 @@ def parse(values: Mapping[str, Any], where: str) -> Config:
     return Config(**typed)
 
 
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+
+
 def _typed(name: str, value: Any, default: Any, where: str) -> Any:
     if name == "folder":
         if not isinstance(value, str):
@@ -107,7 +110,7 @@ def _typed(name: str, value: Any, default: Any, where: str) -> Any:
     if wanted is float and type(value) is int:
         value = float(value)
     if type(value) is not wanted:
-        raise errors.ConfigError(f"{where}: {name} must be {wanted.__name__}, not {value!r}")
+        raise errors.ConfigError(f"{where}: {name} must be {_KINDS[wanted]}, not {value!r}")
     if wanted in (int, float) and not value > 0 and not (name == "port" and value == 0):
         raise errors.ConfigError(f"{where}: {name} must be more than 0, not {value!r}")
     return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from autotest import errors, states
+from autotest import errors, plurals, states
 from autotest.models import rows
 from autotest.models.afe import (
     AbortedEntry,
@@ -193,7 +193,8 @@ def stop_short(job: Job, now: datetime.datetime) -> list[Wake]:
     waiting = list(holding(left.order_by(HostQueueEntry.id)))
     if len(waiting) >= job.synch_count:
         return []
-    reason = f"{job.synch_count} machines at once are needed, and {len(waiting)} of its entries are left"
+    left_over = plurals.counted(len(waiting), "of its entries is", "of its entries are")
+    reason = f"{job.synch_count} machines at once are needed, and {left_over} left"
     stopped = [
         entry
         for entry in waiting

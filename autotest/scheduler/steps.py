@@ -240,7 +240,7 @@ def _begin_run(scene: _Scene, info: HostInfo, settings: Settings, now: datetime.
         hosts=(info, *(hosts.info(mate.host) for mate in group[1:])),
         token=lease.id,
         tokens=tuple(mate.lease.id for mate in group) if len(group) > 1 else (),
-        control_file=_CONTROL_FILE.row(job.id)[0] or "",
+        control_file=_control_file(job.id),
         control_name=entries.short_name(job.name),
         control_type="server" if job.control_type == ControlType.SERVER else "client",
         arguments=tuple(f"{key}={value}" for key, value in test_args.items()),
@@ -263,6 +263,11 @@ def _begin_run(scene: _Scene, info: HostInfo, settings: Settings, now: datetime.
         **({"parent_job_id": job.parent_job_id} if job.parent_job_id is not None else {}),
     }
     return Work(lease.id, Step.RUN_TEST, run_folder(job, lease.id), job_file, written, build)
+
+
+def _control_file(job_id: int) -> str:
+    row = _CONTROL_FILE.row(job_id)
+    return (row[0] if row is not None else None) or ""
 
 
 _CONTROL_FILE = Prepared(lambda job: Job.select(Job.control_file).where(Job.id == job))

@@ -158,7 +158,7 @@ def _keyvals(
         pairs["artifact_finished_time"] = scheduled.read_at
     if finished is not None:
         pairs["job_finished"] = finished
-    yield {key: _one_line(value).replace("#", " ") for key, value in pairs.items()}
+    yield {key: keyval.writable(value) for key, value in pairs.items()}
     yield {_hashed(name): f"{job_id}-{job.owner or ''}" for name, job_id in scheduled.children}
     yield {_hashed(result.name): result.job_tag for result in results if result.job_tag}
     if finished is not None:
@@ -177,7 +177,7 @@ def _bugs(job_ids: Sequence[int]) -> dict[str, object]:
             key = _NO_KEY.sub("_", f"{report.job_id}_{report.test}")
             found[f"{key}-Bug_Count"] = count[report.bug_id]
             if report.bug.tracker_id:
-                found[f"{key}-Bug_Id"] = _one_line(report.bug.tracker_id).replace("#", " ").strip()
+                found[f"{key}-Bug_Id"] = keyval.writable(report.bug.tracker_id)
     return found
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from autotest import errors
+from autotest import errors, plurals
 from autotest.host_info import natural_order
 from autotest.models.afe import Host
 from autotest.scheduler import labels
@@ -77,7 +77,8 @@ class Inventory:
         if not fitting:
             raise errors.NoEligibleHost(self._unknown(needed) or {"check_hosts": f"no host carries {wish} together"})
         if not live:
-            reason = f"all {len(fitting)} hosts with {wish} are locked or broken"
+            every = "the only host" if len(fitting) == 1 else f"every one of {len(fitting)} hosts"
+            reason = f"{every} with {wish} is locked or broken"
         else:
             reason = f"{count} live hosts with {wish} are needed, and {count - live} are missing: {live} of "
             reason += f"{len(fitting)} are live"
@@ -96,9 +97,8 @@ class Inventory:
         what = ", ".join(missing) or " and ".join(sorted(needed - place)) + " together"
         why = f"no host of {where} carries {what}"
         if most:
-            machines = "1 host" if most == 1 else f"{most} hosts"
-            labelled = ", ".join(sorted(needed))
-            why = f"needs {sync_count} hosts of one lab with {labelled} at once, and {machines} is known"
+            labelled, known = ", ".join(sorted(needed)), plurals.counted(most, "host is", "hosts are")
+            why = f"needs {sync_count} hosts of one lab with {labelled} at once, and {known} known"
         return f"Skipping: test not supported on this board/pool: {why}"
 
     def _unknown(self, needed: frozenset[str]) -> dict[str, str]:

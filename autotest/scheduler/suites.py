@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import peewee
 
-from autotest import errors
+from autotest import errors, plurals
 from autotest.models.afe import HostQueueEntry, Job, JobKeyval
 from autotest.models.database import retried, transaction, utc_now
 from autotest.scheduler import (
@@ -220,7 +220,8 @@ def _plan(job: Job, settings: Settings) -> _Plan | str:
         logger.exception("suite job %s cannot be scheduled", job.id)
         return f"{type(problem).__name__}: {problem}"
     if not decision.members:
-        broken = f"; {len(shelf.unreadable)} control files do not parse" if shelf.unreadable else ""
+        count = plurals.counted(len(shelf.unreadable), "control file does not parse", "control files do not parse")
+        broken = f"; {count}" if shelf.unreadable else ""
         # The last of the notes says why.
         return decision.notes[-1] + broken
     return _Plan(decision, shelf)
@@ -308,7 +309,8 @@ def _limits(spec: SuiteSpec) -> dict[str, str]:
     if spec.delay_minutes >= spec.timeout_mins:
         return {"delay_minutes": f"the suite would be over before it begins, after {spec.timeout_mins} minutes"}
     if spec.num is not None and spec.num < spec.suite_min_duts:
-        return {"num": f"{spec.num} machines at most are fewer than suite_min_duts, {spec.suite_min_duts}"}
+        most = plurals.counted(spec.num, "machine at most is", "machines at most are")
+        return {"num": f"{most} fewer than suite_min_duts, {spec.suite_min_duts}"}
     return {}
 
 

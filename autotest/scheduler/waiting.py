@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from autotest import plurals
 from autotest.host_info import natural_order
 from autotest.scheduler.labels import Queue
 from autotest.scheduler.quotas import Quota
@@ -127,7 +128,8 @@ def explain(
 def _at_its_limit(queue: Queue, quota: Quota) -> str:
     needs = f", and {queue.size} are needed at once" if queue.size > 1 else ""
     never = "; it can never run" if quota.cap is not None and queue.size > quota.cap else ""
-    return f"suite job {queue.suite_id} holds {quota.held} of the {quota.cap} machines that it may (num){needs}{never}"
+    share = f"{quota.held} of the {plurals.counted(quota.cap or 0, 'machine')} that it may (num)"
+    return f"suite job {queue.suite_id} holds {share}{needs}{never}"
 
 
 def _comes_back(host: HostState, dead_after_s: float) -> bool:
@@ -154,7 +156,7 @@ def _nobody(queue: Queue, known: list[HostState], wanted: str, nearest: Sequence
 def _summary(size: int, wanted: str, is_bound: bool, free: Mapping[str, str], blocked: Mapping[str, Obstacle]) -> str:
     """*free* are hosts with the lab of each."""
     count = len(free) + len(blocked)
-    subject = wanted if is_bound else f"{count} {'host carries' if count == 1 else 'hosts carry'} {wanted}"
+    subject = wanted if is_bound else f"{plurals.counted(count, 'host carries', 'hosts carry')} {wanted}"
     if size > 1:
         subject += f", {size} of one lab are needed at once"
     if free:

@@ -235,9 +235,7 @@ class Dut:
     def struck_by(self, command: str) -> Fault | None:
         """The fault that *command* runs into, if any; faults of the machine that waited for it begin."""
         waiting = [
-            armed
-            for armed in self._armed
-            if not armed.begun and armed.left != 0 and armed.fault.match in command
+            armed for armed in self._armed if not armed.begun and armed.left != 0 and armed.fault.match in command
         ]
         for armed in waiting:
             if armed.fault.match and armed.fault.kind not in OF_COMMANDS:

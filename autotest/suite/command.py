@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from autotest import control_file, control_tree, errors
+from autotest import control_file, control_tree, errors, plurals
 from autotest.control_file import ControlFile
 from autotest.suite import runner
 from autotest.suite.runner import Decision
@@ -49,7 +49,7 @@ def _print(decision: Decision, unreadable: dict[str, str]) -> None:
     for test in decision.members:
         mark = "  (experimental)" if test.experimental else ""
         click.echo(f"{test.name or '':{width}}  {test.path}{mark}")
-    what = "1 test" if len(decision.members) == 1 else f"{len(decision.members)} tests"
+    what = plurals.counted(len(decision.members), "test")
     click.echo(f"suite {decision.spec.name}: {what}, {decision.spec.wanted}", err=True)
     for note in decision.notes:
         click.echo(f"note: {note}", err=True)

@@ -7,6 +7,7 @@ import heapq
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from autotest import plurals
 from autotest.control_file import ControlFile
 from autotest.suite.predicates import InSuite, Predicate
 
@@ -49,7 +50,7 @@ def nearest(
 def nothing_found(wanted: Predicate, tests: Sequence[ControlFile]) -> str:
     """Why a suite has no member, in one line: what was wanted, and which suites of the build are like it."""
     if not isinstance(wanted, InSuite):
-        return f"none of the {len(tests)} tests of this build is what the suite means: {wanted}"
+        return f"none of the {plurals.counted(len(tests), 'test')} of this build is what the suite means: {wanted}"
     offered = [pair.value for pair in nearest(wanted.name, tests, suite) if pair.ratio >= _NEAR and pair.value]
     if offered:
         return f"no control file is in suite {wanted.name}; did you mean {' or '.join(offered)}?"

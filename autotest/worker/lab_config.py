@@ -28,6 +28,7 @@ from typing import Any
 from autotest import errors
 from autotest.host_info import HostInfo
 from autotest.states import Protection
+from autotest.suite import arguments
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -120,6 +121,12 @@ def _host(path: Path, where: str, table: dict[str, Any], defaults: dict[str, str
     platform = table.get("platform")
     if platform is not None and not isinstance(platform, str):
         raise errors.ConfigError(f"{path}: {where}: platform must be a text, not {platform!r}")
+    for key, names in (("labels", labels), ("platform", [platform] if platform else [])):
+        bad = [name for name in names if not arguments.is_label(name)]
+        if bad:
+            raise errors.ConfigError(
+                f"{path}: {where}: {key}: {bad[0]!r:.60} is not a label of 1 to 255 printable characters without comma"
+            )
     protection = table.get("protection", 0)
     if type(protection) is not int or protection not in list(Protection):
         raise errors.ConfigError(f"{path}: {where}: protection must be 0 to 4, not {protection!r}")

@@ -8,7 +8,7 @@ import signal
 import threading
 from pathlib import Path
 
-from autotest import celery, errors
+from autotest import celery, errors, plurals
 from autotest.job_file import StepOutcome
 from autotest.models import database
 from autotest.models.database import utc_now
@@ -68,7 +68,8 @@ class LabWorker:
         if gone:
             names = ", ".join(gone)
             logger.warning("lab %s: its file does not name %s any more; no work goes there", self._lab.name, names)
-        logger.info("lab %s: incarnation %s, %s hosts", self._lab.name, self._lab.incarnation, len(self.config.hosts))
+        count = plurals.counted(len(self.config.hosts), "host")
+        logger.info("lab %s: incarnation %s, %s", self._lab.name, self._lab.incarnation, count)
 
     def stop(self) -> None:
         """End every child; their steps go back to their queues."""
@@ -99,7 +100,8 @@ class LabWorker:
         try:
             celery.publish(celery.needed(woken))
         except errors.BrokerUnreachable as problem:
-            logger.warning("%s; %s wakes wait for the sweep", problem, len(woken))
+            waiting = plurals.counted(len(woken), "wake waits", "wakes wait")
+            logger.warning("%s; %s for the sweep", problem, waiting)
         if woken:
             self.changed.set()
 

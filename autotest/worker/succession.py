@@ -34,7 +34,12 @@ def here() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def await_turn(name: str, beat_every_s: float, pause: Callable[[float], None] = time.sleep) -> None:
+def await_turn(
+    name: str,
+    beat_every_s: float,
+    pause: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
     """Return as soon as no other worker serves the lab. Raises LabBusy, naming it, when it shows that it lives."""
     first = _row(name)
     if first is None or not first.worker or is_dead(first.worker):
@@ -47,8 +52,8 @@ def await_turn(name: str, beat_every_s: float, pause: Callable[[float], None] = 
         *_facts(first),
         patience_s,
     )
-    end = time.monotonic() + patience_s
-    while time.monotonic() < end:
+    end = clock() + patience_s
+    while clock() < end:
         pause(beat_every_s / _LOOKS_A_BEAT)
         now = _row(name)
         if now is None or not now.worker or is_dead(now.worker):

@@ -7,22 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from integration.nodes.waiting import until
 
 CHECKOUT = Path(__file__).parents[2]
 DEMO_S = 100.0
 _GONE_S = 10.0
-
-
-def until(condition: Callable[[], object], seconds: float, what: str) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not within {seconds:g} s: {what}"
-        time.sleep(0.05)
 
 
 def start(folder: Path, *options: str) -> subprocess.Popen[str]:
@@ -66,7 +58,7 @@ def test_the_demo_ends_as_promised_and_leaves_nothing_behind(tmp_path):
     folder = tmp_path / "demo"
     assert start(folder).wait(DEMO_S) == 0, said(folder)
     assert "every test ended as smoke promises" in said(folder)
-    until(lambda: not living(folder), _GONE_S, f"no process is left: {living(folder)}")
+    until(lambda: not living(folder), _GONE_S, lambda: f"no process is left: {living(folder)}")
     suites = ask(folder, "suite", "list")
     assert len(suites) == 2, "one for each board"
     assert {status for suite in suites for status in suite["entries"]} == {"Completed"}

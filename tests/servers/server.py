@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -41,6 +42,15 @@ def accepts(port: int) -> bool:
     return True
 
 
+def _dying_with_us() -> list[str]:
+    """What goes before an argv so that the process ends when this one is killed; nothing where that cannot be asked."""
+    setpriv = shutil.which("setpriv")
+    # The kernel sends the signal when the thread ends that started the process: only the main one lasts.
+    if setpriv is None or threading.current_thread() is not threading.main_thread():
+        return []
+    return [setpriv, "--pdeathsig", "TERM", "--"]
+
+
 class Server:
     """One process; *answers* says whether it serves. What it writes goes to *log*."""
 
@@ -57,7 +67,7 @@ class Server:
         """Start it and wait until it answers. Raises AssertionError with the end of its log."""
         with self.log.open("ab") as log:
             self._running = subprocess.Popen(
-                self.argv,
+                [*_dying_with_us(), *self.argv],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

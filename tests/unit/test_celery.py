@@ -35,8 +35,12 @@ def test_a_broker_that_is_not_there_is_named_without_its_password():
     assert "sesame" not in str(caught.value)
 
 
-def test_nothing_to_publish_needs_no_broker():
-    celery.publish([], celery.make_app(Settings(broker="redis://127.0.0.1:1/0")))
+def test_with_nothing_to_publish_the_broker_is_not_called():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        celery.publish([], celery.make_app(Settings(broker=f"redis://127.0.0.1:{server.getsockname()[1]}/0")))
+        with pytest.raises(BlockingIOError):
+            server.accept()
 
 
 def test_a_message_goes_into_its_queue_at_its_step(memory_broker):

@@ -12,7 +12,7 @@ from pytest_celery import CeleryTestWorker
 from nodes.process import Process
 
 #: What each writes when it serves.
-_READY = {"run": " ready.", "results": " ready.", "suites": " ready.", "beat": "beat: Starting"}
+_READY = {"run": " ready.", "results": " ready.", "suites": " ready.", "beat": "beat asks for the sweep"}
 
 
 class WorkerNode(CeleryTestWorker):

@@ -1,10 +1,8 @@
-"""What the tests of the simulated fleet share: an SSH client, and waiting for a fact."""
+"""What the tests of the simulated fleet share: an SSH client, and how patient they are."""
 
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable
 from typing import Any
 
 import paramiko
@@ -31,10 +29,3 @@ def run(client: paramiko.SSHClient, command: str, given: bytes = b"") -> tuple[i
         stdin.channel.shutdown_write()
     out = stdout.read()
     return stdout.channel.recv_exit_status(), out, stderr.read()
-
-
-def until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)

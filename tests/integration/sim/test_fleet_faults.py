@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import paramiko
 import pytest
-from sim_ssh import PATIENCE_S, connect, until
+from nodes.waiting import until
+from sim_ssh import PATIENCE_S, connect
 from sim_ssh import run as run_all
 
 from autotest.sim import fleet
@@ -39,7 +40,7 @@ def client(dut) -> Iterator[paramiko.SSHClient]:
 
 def test_refuse_cuts_connections_and_takes_no_new_ones_until_healed(dut, client):
     dut.fault("refuse")
-    until(lambda: not client.get_transport().is_active())
+    until(lambda: not client.get_transport().is_active(), PATIENCE_S, "the connection is gone")
     with pytest.raises(OSError, match="Unable to connect"):
         connect(dut.info)
     dut.heal()
@@ -56,7 +57,7 @@ def test_hang_accepts_and_never_answers_until_power_cycled(dut, client):
     with socket.create_connection(address, timeout=0.3) as wire, pytest.raises(TimeoutError):
         wire.recv(1)
     dut.power_cycle()
-    until(lambda: dut.is_up)
+    until(lambda: dut.is_up, PATIENCE_S, "it is up")
     with connect(dut.info) as again:
         assert run(again, "echo well") == (0, b"well\n")
 
@@ -65,7 +66,7 @@ def test_drop_closes_after_so_many_bytes_once_and_only_for_its_command(dut, clie
     dut.fault("drop", match="collect", bytes=100, times=1)
     assert run(client, "echo other") == (0, b"other\n")
     assert run(client, "head -c 5000 /dev/zero; : collect") == (-1, b"\0" * 100)
-    until(lambda: not client.get_transport().is_active())
+    until(lambda: not client.get_transport().is_active(), PATIENCE_S, "the connection is gone")
     with connect(dut.info) as again:
         assert run(again, "echo collect") == (0, b"collect\n")
 
@@ -84,7 +85,7 @@ def test_a_reboot_in_the_middle_of_a_command_kills_it(dut, client):
     boot_id = dut.boot_id
     dut.fault("reboot", match="test", after=0.1, seconds=0.1)
     assert run(client, "echo test; sleep 60") == (-1, b"test\n")
-    until(lambda: dut.is_up and dut.boot_id != boot_id)
+    until(lambda: dut.is_up and dut.boot_id != boot_id, PATIENCE_S, "it has booted again")
     assert dut.processes == []
     with connect(dut.info) as again:
         assert run(again, "echo test") == (0, b"test\n")
@@ -92,12 +93,12 @@ def test_a_reboot_in_the_middle_of_a_command_kills_it(dut, client):
 
 def test_a_dead_dut_is_cured_by_power_and_by_nothing_less(dut):
     dut.fault("dead")
-    until(lambda: not dut.is_up)
+    until(lambda: not dut.is_up, PATIENCE_S, "it is down")
     dut.reboot()
     with pytest.raises(OSError, match="Unable to connect"):
         connect(dut.info)
     dut.power_cycle()
-    until(lambda: dut.is_up)
+    until(lambda: dut.is_up, PATIENCE_S, "it is up")
     with connect(dut.info) as again:
         assert run(again, "echo well") == (0, b"well\n")
 
@@ -107,7 +108,7 @@ def test_a_dut_that_is_dead_for_good_stays_so(tmp_path):
     with fleet.running(tmp_path / "wreck", [spec, DutSpec("dut2", boot_seconds=0.1)]) as lab:
         lab.dut("wreck").power_cycle()
         lab.dut("dut2").power_cycle()
-        until(lambda: lab.dut("dut2").is_up)
+        until(lambda: lab.dut("dut2").is_up, PATIENCE_S, "dut2 is up")
         assert not lab.dut("wreck").is_up
         with pytest.raises(OSError, match="Unable to connect"):
             connect(lab.hosts[0])
@@ -118,7 +119,7 @@ def test_a_dut_that_fails_verify_once_is_well_after_a_reboot(dut, client):
     assert run(client, "python3 -V")[0] == 127
     boot_id = dut.boot_id
     run(client, dut.info.get("reboot_command"))
-    until(lambda: dut.is_up and dut.boot_id != boot_id)
+    until(lambda: dut.is_up and dut.boot_id != boot_id, PATIENCE_S, "it has booted again")
     with connect(dut.info) as again:
         assert run(again, "python3 -V")[0] == 0
 
@@ -138,7 +139,7 @@ def test_a_readonly_dut_takes_no_file_until_rebooted(dut, client):
     dut.fault("readonly")
     assert run(client, "touch new")[0] != 0
     dut.reboot()
-    until(lambda: dut.is_up)
+    until(lambda: dut.is_up, PATIENCE_S, "it is up")
     with connect(dut.info) as again:
         assert run(again, "touch new")[0] == 0
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import paramiko
 import pytest
-from sim_ssh import PATIENCE_S, connect, run, until
+from nodes.waiting import until
+from sim_ssh import PATIENCE_S, connect, run
 
 from autotest import errors
 from autotest.host_info import HostInfo
@@ -96,9 +97,9 @@ def test_each_dut_has_a_host_key_of_its_own(lab):
 def test_the_reboot_command_gives_a_new_boot_id_and_kills_daemons(lab, client):
     dut, boot_id = lab.dut("dut1"), lab.dut("dut1").boot_id
     run(client, "setsid sh -c 'sleep 600 & sleep 601' </dev/null >/dev/null 2>&1 & echo started")
-    until(lambda: len(dut.processes) >= 2)
+    until(lambda: len(dut.processes) >= 2, PATIENCE_S, "both daemons run")
     assert run(client, lab.hosts[0].get("reboot_command"))[0] == 0
-    until(lambda: dut.is_up and dut.boot_id != boot_id)
+    until(lambda: dut.is_up and dut.boot_id != boot_id, PATIENCE_S, "it has booted again")
     assert dut.processes == []
     assert not client.get_transport().is_active()
     with connect(lab.hosts[0]) as again:
@@ -118,7 +119,7 @@ def test_a_process_that_hides_its_environment_dies_with_the_power(lab, client):
     _, stdout, _ = client.exec_command("echo $$; exec env -i sleep 600")
     pid = int(stdout.readline())
     lab.dut("dut1").power_off()
-    until(lambda: not Path(f"/proc/{pid}").exists())
+    until(lambda: not Path(f"/proc/{pid}").exists(), PATIENCE_S, "the process is gone")
 
 
 def test_dangerous_commands_are_refused_and_told(lab, client):
@@ -134,7 +135,7 @@ def test_the_outlet_switches_the_dut(lab, client):
     with pytest.raises(OSError, match="Unable to connect"):
         connect(lab.hosts[0])
     dut.power_on()
-    until(lambda: dut.is_up)
+    until(lambda: dut.is_up, PATIENCE_S, "it is up")
     with connect(lab.hosts[0]) as again:
         assert run(again, "echo hello")[1] == b"hello\n"
     assert dut.boot_id != boot_id
@@ -149,7 +150,7 @@ def test_the_power_command_of_a_host_obeys(lab):
     assert outlet("off") == "off"
     assert not lab.dut("dut2").is_up
     assert outlet("cycle") == "on"
-    until(lambda: lab.dut("dut2").is_up)
+    until(lambda: lab.dut("dut2").is_up, PATIENCE_S, "dut2 is up")
 
 
 def test_the_papers_of_a_fleet_describe_its_hosts(lab):
@@ -170,8 +171,9 @@ def test_a_folder_holds_one_fleet_at_a_time(lab):
 
 def test_a_taken_port_is_named_and_leaves_nothing_open(lab, tmp_path):
     port = int(lab.hosts[0].get("port"))
-    with pytest.raises(errors.FleetError, match=f"port {port} "), fleet.running(
-        tmp_path / "other", scenario.plain(1), port
+    with (
+        pytest.raises(errors.FleetError, match=f"port {port} "),
+        fleet.running(tmp_path / "other", scenario.plain(1), port),
     ):
         pytest.fail("two DUTs share a port")
     with fleet.running(tmp_path / "other", scenario.plain(1)) as other, connect(other.hosts[0]) as client:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from sim_ssh import PATIENCE_S, connect, run, until
+from nodes.waiting import until
+from sim_ssh import PATIENCE_S, connect, run
 
 from autotest.host_info import HostInfo
 from autotest.sim import hunt, scenario
@@ -80,7 +81,7 @@ def test_a_folder_with_foreign_duts_is_left_alone(tmp_path):
 def test_a_fleet_ends_with_its_processes(tmp_path, ending):
     with up(tmp_path / "fleet", "--duts", "2") as (process, hosts):
         daemonize(hosts[1])
-        until(lambda: hunt.processes(str(tmp_path)))
+        until(lambda: hunt.processes(str(tmp_path)), PATIENCE_S, "the daemon runs")
         process.send_signal(ending)
         assert process.wait(PATIENCE_S) == 0
     assert hunt.processes(str(tmp_path)) == []
@@ -89,9 +90,9 @@ def test_a_fleet_ends_with_its_processes(tmp_path, ending):
 def test_a_fleet_that_is_killed_takes_its_processes_along(tmp_path):
     with up(tmp_path / "fleet") as (process, hosts):
         daemonize(hosts[0])
-        until(lambda: hunt.processes(str(tmp_path)))
+        until(lambda: hunt.processes(str(tmp_path)), PATIENCE_S, "the daemon runs")
         os.kill(process.pid, signal.SIGKILL)
-        until(lambda: not hunt.processes(str(tmp_path)))
+        until(lambda: not hunt.processes(str(tmp_path)), PATIENCE_S, "no process is left")
 
 
 def test_a_refused_command_makes_the_fleet_fail_in_the_end(tmp_path):

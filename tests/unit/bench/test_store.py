@@ -11,9 +11,9 @@ from autotest.bench.installation import Plan
 def test_a_small_run_gives_one_value_a_run_of_each_figure(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
-    new, against, again = store.run(Plan(runs=2, full=False))
+    new, against, again, small = store.run(Plan(runs=2, full=False))
 
-    for figure in (new, against, again):
+    for figure in (new, against, again, small):
         assert len(figure.values) == len(figure.bare) == 2
         assert min(*figure.values, *figure.bare) > 0
         assert figure.target is None

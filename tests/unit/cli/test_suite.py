@@ -75,7 +75,10 @@ def test_create_refuses_in_one_line(shelf, command, words, code, text):
 
 
 def test_skip_check_creates_a_suite_for_hosts_that_are_not_there_yet(shelf, command):
-    command("suite", "create", "smoke", "-b", "pi5", "-i", BUILD, "--skip-check")
+    result = command("suite", "create", "smoke", "-b", "pi5", "-i", BUILD, "--skip-check")
+    assert result.stdout.startswith("Suite smoke is job 1.")
+    (made,) = api.list_suites()
+    assert (made["id"], made["board"], made["status"]) == (1, "pi5", "Queued")
 
 
 def test_wait_prints_the_report_and_exits_with_the_verdict(shelf, command):
@@ -136,7 +139,7 @@ def test_ctrl_c_and_abort_waits_for_the_end_and_tells_the_verdict(shelf, command
     monkeypatch.setattr(api, "wait_for_suite", interrupted)
     result = command("suite", "run", *ARGUMENTS, code=3, answer="a\n")
     assert "(a)bort the suite, (d)etach and let it go on, or (c)ontinue" in result.stderr
-    assert "Aborted: 1 entries of suite job 1." in result.stderr
+    assert "Aborted: 1 entry of suite job 1." in result.stderr
     assert result.stdout.endswith("Suite job failed. (code 3)\n")
 
 

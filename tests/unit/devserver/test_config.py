@@ -39,10 +39,10 @@ def test_a_file_is_read(file):
         ('folder = "/x"\nsources = ["/srv"]', "'/srv' is no address such as"),
         ('folder = 1\nsources = ["gs://b"]', "folder must be a path, not 1"),
         ('folder = "/x"\nsources = ["gs://b"]\ncolour = 1', "unknown key 'colour'; known: address, "),
-        ('folder = "/x"\nsources = ["gs://b"]\nquota_gb = "5"', "quota_gb must be float, not '5'"),
+        ('folder = "/x"\nsources = ["gs://b"]\nquota_gb = "5"', "quota_gb must be a number, not '5'"),
         ('folder = "/x"\nsources = ["gs://b"]\nquota_gb = 0', "quota_gb must be more than 0"),
-        ('folder = "/x"\nsources = ["gs://b"]\nport = true', "port must be int, not True"),
-        ('folder = "/x"\nsources = ["gs://b"]\nrequire_checksum = 1', "require_checksum must be bool, not 1"),
+        ('folder = "/x"\nsources = ["gs://b"]\nport = true', "port must be a whole number, not True"),
+        ('folder = "/x"\nsources = ["gs://b"]\nrequire_checksum = 1', "require_checksum must be true or false, not 1"),
     ],
 )
 def test_what_cannot_be_used_is_named(file, text, reason):

@@ -7,11 +7,11 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from integration.nodes.waiting import until
 
 from autotest.job_file import JobFile, StepOutcome
 from autotest.server.launcher import ChildEnd, Launcher
@@ -61,16 +61,9 @@ class Background:
         return self.ends[0]
 
 
-def until(true: Callable[[], object], limit_s: float = 20) -> None:
-    limit = time.monotonic() + limit_s
-    while not true():
-        assert time.monotonic() < limit, "it never came true"
-        time.sleep(0.01)
-
-
 def processes(folder: Path) -> list[int]:
     """The child in *folder* and its own child, once it is there."""
-    until((folder / "here").exists)
+    until((folder / "here").exists, 20, "the child is there")
     return [int(word) for word in (folder / "here").read_text().split()]
 
 
@@ -131,7 +124,7 @@ def test_kill_ends_the_child_and_its_children_in_its_grace(launcher, prepare):
     assert background.end() == ChildEnd(1, None, "killed")
     assert StepOutcome.read(folder).reason.endswith("it was stopped by SIGTERM")
     assert (folder / ".autoserv_execute").read_text().splitlines()[1] == "271"
-    until(lambda: not any(map(is_alive, pids)), 2)
+    until(lambda: not any(map(is_alive, pids)), 20, "its processes are gone")
 
 
 def test_a_child_that_ignores_the_request_is_killed_after_the_grace(launcher, prepare):
@@ -143,7 +136,7 @@ def test_a_child_that_ignores_the_request_is_killed_after_the_grace(launcher, pr
 
     assert background.end() == ChildEnd(None, signal.SIGKILL, "killed")
     assert StepOutcome.read(folder) is None
-    until(lambda: not any(map(is_alive, pids)), 2)
+    until(lambda: not any(map(is_alive, pids)), 20, "its processes are gone")
 
 
 def test_kill_of_a_folder_that_does_not_run_says_so(launcher, tmp_path):
@@ -157,7 +150,7 @@ def test_a_child_past_its_deadline_ends_itself_with_a_reason(launcher, prepare):
 
     assert end == ChildEnd(1, None, "deadline")
     assert StepOutcome.read(folder).reason.endswith("it outran its limit of 0.7 s")
-    until(lambda: not any(map(is_alive, processes(folder))), 2)
+    until(lambda: not any(map(is_alive, processes(folder))), 20, "its processes are gone")
 
 
 def test_a_child_that_was_killed_from_outside_ends_with_the_signal(launcher, prepare):
@@ -168,7 +161,7 @@ def test_a_child_that_was_killed_from_outside_ends_with_the_signal(launcher, pre
     os.kill(pids[0], signal.SIGKILL)
 
     assert background.end() == ChildEnd(None, signal.SIGKILL, "ended")
-    until(lambda: not any(map(is_alive, pids)), 2)
+    until(lambda: not any(map(is_alive, pids)), 20, "its processes are gone")
 
 
 def test_children_of_a_fork_server_that_was_killed_are_lost_and_the_next_run_has_a_new_one(launcher, prepare):
@@ -179,7 +172,7 @@ def test_children_of_a_fork_server_that_was_killed_are_lost_and_the_next_run_has
     os.kill(fork_server_of(os.getpid()), signal.SIGKILL)
 
     assert background.end() == ChildEnd(None, None, "lost")
-    until(lambda: not any(map(is_alive, pids)), 2)
+    until(lambda: not any(map(is_alive, pids)), 20, "its processes are gone")
     assert launcher.run(prepare("pass\n", "next")).exit_code == 0
 
 
@@ -194,7 +187,7 @@ def test_nothing_outlives_a_parent_that_was_killed(prepare):
     parent.kill()
     parent.wait()
 
-    until(lambda: not any(map(is_alive, pids)), 4)
+    until(lambda: not any(map(is_alive, pids)), 20, "its processes are gone")
 
 
 def test_close_ends_every_child_and_a_closed_launcher_starts_none(prepare):

@@ -37,8 +37,10 @@ def test_names_are_unique():
 
 @pytest.mark.parametrize("path", CONTROL_FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_every_test_that_a_control_file_runs_is_shipped(path):
-    wanted = re.findall(r"run_test\('(\w+)'", path.read_text(encoding="utf-8"))
-    assert wanted
+    text = path.read_text(encoding="utf-8")
+    wanted = re.findall(r"run_test\('(\w+)'", text)
+    # A file may also say its result by itself.
+    assert wanted or "job.record('" in text
     if variables(path)["TEST_TYPE"] == "server":
         # A server test is a function of its control file.
         wanted.remove(path.parent.name)

@@ -220,6 +220,17 @@ def test_labels_are_a_list_of_texts(file, labels):
     assert said.startswith("host h1: labels must be a list of texts, not ")
 
 
+@pytest.mark.parametrize("name", ["board:pi4,wifi", ",", "a\\u001b[31m", "x" * 1000])
+def test_what_nobody_could_ask_for_is_no_label(file, name):
+    wanted = "is not a label of 1 to 255 printable characters without comma"
+    said = refusal(file('name = "desk"\n' + HOST + f'labels = ["board:pi4", "{name}"]\n'))
+    assert said.startswith("host h1: labels: ")
+    assert said.endswith(wanted)
+    said = refusal(file('name = "desk"\n' + HOST + f'platform = "{name}"\n'))
+    assert said.startswith("host h1: platform: ")
+    assert said.endswith(wanted)
+
+
 def test_a_platform_is_a_text(file):
     text = 'name = "desk"\n' + HOST + 'platform = ["pi4"]\n'
     assert refusal(file(text)) == "host h1: platform must be a text, not ['pi4']"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 
 import pytest
 
+from autotest.models import database
+from autotest.scheduler import leases
 from autotest.settings import Settings
 from autotest.worker.lab_config import LabConfig
 from autotest.worker.lab_worker import LabWorker
@@ -45,7 +48,16 @@ def test_a_full_disk_is_told_once_and_so_is_its_end(worker, caplog):
     assert ended == "the results disk has room again; work goes on"
 
 
-def test_no_task_of_a_host_is_begun_below_the_floor(worker):
+def test_no_task_of_a_host_is_begun_below_the_floor(worker, monkeypatch):
+    begun = []
+    monkeypatch.setattr(leases, "grant_tasks", lambda lab, now, due: begun.append(lab) or [])
+    monkeypatch.setattr(LabWorker, "lab", "desk")
+    monkeypatch.setattr(database, "connection", contextlib.nullcontext)
     floor(worker, FULL)
-    # A look at the database would fail: this lab is not registered.
+
     worker.lease_tasks()
+    assert begun == []
+
+    floor(worker, 0)
+    worker.lease_tasks()
+    assert begun == ["desk"]
