@@ -55,7 +55,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from autotest.control_diagnosis import Diagnosis
+    from autotest.control_files.diagnosis import Diagnosis
 
 
 class AutotestError(Exception):

@@ -6,10 +6,10 @@ import ast
 import tempfile
 from pathlib import Path
 
-from autotest import control_tree
 from autotest.bench import measure
 from autotest.bench.installation import Plan
 from autotest.bench.measure import Figure, Target
+from autotest.control_files import tree
 
 #: As long as the control files of a large lab are on average.
 _TEXT = '''# Copyright of the people who wrote it. Use of this source code is governed by a license that can be
@@ -98,7 +98,7 @@ def _write(root: Path, files: int) -> list[str]:
 
 def _read(root: Path, cache: Path | None) -> float:
     with measure.stopwatch() as watch:
-        control_tree.read(root, cache)
+        tree.read(root, cache)
     return watch.seconds
 
 

@@ -15,7 +15,7 @@ from autotest.bench.measure import Figure, Target
 from autotest.models import database, tko
 from autotest.models.database import db
 from autotest.results import store
-from autotest.results.records import Iteration, JobRecord, JobResult, KernelRecord, TestRecord
+from autotest.results.parsing.records import Iteration, JobRecord, JobResult, KernelRecord, TestRecord
 from autotest.states import Outcome
 
 _METRICS = 10

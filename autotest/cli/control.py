@@ -9,10 +9,11 @@ from typing import Any, get_args
 
 import click
 
-from autotest import control_file, control_scan, errors
+from autotest import control_file, errors
 from autotest.cli import control_lint, printing, suite_options
-from autotest.control_diagnosis import Diagnosis
-from autotest.control_dialect import Mode
+from autotest.control_files import scan as control_scan
+from autotest.control_files.diagnosis import Diagnosis
+from autotest.control_files.dialect import Mode
 
 
 @click.group()

@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 
 import click
 
-from autotest import control_file, control_fixes, control_tree, errors, plurals
+from autotest import control_file, errors, plurals
 from autotest.cli import printing
-from autotest.control_diagnosis import Diagnosis
+from autotest.control_files import fixes as control_fixes
+from autotest.control_files import tree as control_tree
+from autotest.control_files.diagnosis import Diagnosis
 
 _SEVERITIES = ("error", "warning", "note")
 

@@ -19,12 +19,13 @@ from rich.table import Table
 
 from autotest import errors, settings
 from autotest.models import database
-from autotest.results import job_folders, label_command, parser, query_command, summary, vector_form
+from autotest.results import label_command, parser, query_command, summary
 from autotest.results.compare.command import compare
 from autotest.results.export.command import export
 from autotest.results.importing.command import import_
+from autotest.results.parsing import job_folders, vector_form
+from autotest.results.parsing.records import JobResult
 from autotest.results.perf.command import changes, plot
-from autotest.results.records import JobResult
 from autotest.results.retention.command import erase, prune, restore
 from autotest.results.retention.restore import brought_back
 from autotest.results.suite_rows import Row

@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from autotest.results.records import JobResult
+from autotest.results.parsing.records import JobResult
 from autotest.states import Outcome
 
 NAME = ".GS_OFFLOADER_INSTRUCTIONS"

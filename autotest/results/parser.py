@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autotest import errors
-from autotest.results import job_record, parse_log, version0, version1
-from autotest.results.folder import Oddities, ResultsFolder
-from autotest.results.records import JobRecord, JobResult
+from autotest.results.parsing import job_record, parse_log, version0, version1
+from autotest.results.parsing.folder import Oddities, ResultsFolder
+from autotest.results.parsing.records import JobRecord, JobResult
 
 #: The job keyval of a folder in which something was odd.
 KEYVAL = "parser"

@@ -10,8 +10,9 @@ from typing import Any
 
 from autotest.models import database, rows, tko
 from autotest.models.prepared import Prepared
-from autotest.results import kernels, retries, store_rows, store_samples
-from autotest.results.records import JobResult, KernelRecord, TestRecord
+from autotest.results import retries, store_rows, store_samples
+from autotest.results.parsing import kernels
+from autotest.results.parsing.records import JobResult, KernelRecord, TestRecord
 from autotest.results.store_rows import fit
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ import peewee
 from autotest.models import tko
 from autotest.models.prepared import Prepared
 from autotest.results import store_rows
-from autotest.results.records import TestRecord
+from autotest.results.parsing.records import TestRecord
 
 #: What one test has in one table, by what tells its samples apart: (attribute,) or (iteration, attribute), or more.
 _Samples = dict[tuple[Any, ...], str | float | None]

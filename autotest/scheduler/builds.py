@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from autotest import control_tree, errors
+from autotest import errors
 from autotest.control_file import ControlFile
+from autotest.control_files import tree as control_tree
 from autotest.devserver_client import fleet
 from autotest.scheduler import fetching
 from autotest.settings import Settings

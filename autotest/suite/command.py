@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
-from autotest import control_file, control_tree, errors, plurals
+from autotest import control_file, errors, plurals
 from autotest.control_file import ControlFile
+from autotest.control_files import tree as control_tree
 from autotest.suite import runner
 from autotest.suite.runner import Decision
 from autotest.suite.spec import PLAIN, SuiteSpec

@@ -14,9 +14,10 @@ from autotest.celery import app, publish
 from autotest.models import database
 from autotest.models.afe import HostQueueEntry, Job
 from autotest.models.database import held, retried, transaction, utc_now
-from autotest.results import job_folders, offload, parse_log, parser, store
+from autotest.results import offload, parser, store
 from autotest.results.notify import outbox
 from autotest.results.notify.report import Fault
+from autotest.results.parsing import job_folders, parse_log
 from autotest.scheduler import entries, suite_folder, suite_request, suite_retries
 from autotest.scheduler.suite_results import Result
 from autotest.scheduler.wakes import SUITES_QUEUE, Wake

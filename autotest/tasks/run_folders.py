@@ -16,7 +16,7 @@ from autotest.client.status_log import StatusEntry
 from autotest.models.afe import AbortedEntry, HostQueueEntry, User
 from autotest.models.lab import Lease
 from autotest.models.rows import Joined
-from autotest.results import job_folders
+from autotest.results.parsing import job_folders
 from autotest.scheduler import hosts, steps
 from autotest.scheduler.steps import Work
 

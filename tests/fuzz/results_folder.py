@@ -19,7 +19,8 @@ import atheris
 
 with atheris.instrument_imports(include=["autotest.results", "autotest.client"]):
     from autotest.client import exit_file, keyval, status_log
-    from autotest.results import parse_log, parser, vector_form
+    from autotest.results import parser
+    from autotest.results.parsing import parse_log, vector_form
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 #: Between log, keyval and samples of one input; in no file that anybody wrote.

@@ -11,9 +11,10 @@ from autotest import errors
 from autotest.models import database
 from autotest.models.afe import Job
 from autotest.models.tko import TkoJob
-from autotest.results import parse_log, parser, retries, store
+from autotest.results import parser, retries, store
 from autotest.results.importing import fingerprint
-from autotest.results.records import JobResult
+from autotest.results.parsing import parse_log
+from autotest.results.parsing.records import JobResult
 
 log = logging.getLogger(__name__)
 

@@ -16,11 +16,12 @@ from typing import NamedTuple
 
 from autotest import errors
 from autotest.models import database
-from autotest.results import job_folders, store
+from autotest.results import store
 from autotest.results.importing import folder_import
 from autotest.results.importing.folder_import import Fate, Outcome, Task
 from autotest.results.importing.journal import Journal
-from autotest.results.job_folders import Found
+from autotest.results.parsing import job_folders
+from autotest.results.parsing.job_folders import Found
 
 
 class Order(NamedTuple):

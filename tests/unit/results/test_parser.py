@@ -15,7 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from autotest import errors
-from autotest.results import parse_log, parser, vector_form, version1
+from autotest.results import parser
+from autotest.results.parsing import parse_log, vector_form, version1
 
 NOW = datetime.datetime(2026, 3, 1, tzinfo=datetime.timezone.utc)
 BOTH_MODES = pytest.mark.parametrize("strict", [False, True])

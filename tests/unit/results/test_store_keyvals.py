@@ -13,7 +13,8 @@ from autotest.client import keyval, perf_chart
 from autotest.models import database, tko
 from autotest.models.afe import HostQueueEntry, JobKeyval
 from autotest.models.lab import Lease
-from autotest.results import parser, perf_measurements, store
+from autotest.results import parser, store
+from autotest.results.parsing import perf_measurements
 from autotest.scheduler import steps
 from autotest.states import Step
 from autotest.tasks import run_folders

@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autotest.models import database, tko
-from autotest.results import records, store
-from autotest.results.records import Iteration, JobRecord, JobResult, KernelRecord, PerfValue
+from autotest.results import store
+from autotest.results.parsing import records
+from autotest.results.parsing.records import Iteration, JobRecord, JobResult, KernelRecord, PerfValue
 from autotest.states import Outcome
 
 JOB = JobRecord(

@@ -1,0 +1,1 @@
+"""Control files: found in a tree, read as data in several readings, diagnosed and mended; never executed here."""
