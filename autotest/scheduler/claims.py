@@ -148,9 +148,7 @@ def _grant(lab: Lab, granted: Sequence[Turn], due_at: datetime.datetime) -> tupl
                 its_tokens, its_wakes = _grant_group(lab, turn.pairs, due_at)
                 tokens |= its_tokens
                 woken += its_wakes
-    except peewee.IntegrityError as problem:
-        raise _Clash(granted) from problem
-    except _Gone as problem:
+    except (peewee.IntegrityError, _Gone) as problem:
         raise _Clash(granted) from problem
     return tokens, woken
 
