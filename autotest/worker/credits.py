@@ -36,8 +36,8 @@ class Credits:
         self._clock = clock
         self._free: list[Candidate] = []
         self._queues: dict[str, Queue] = {}
-        #: When something waited in them last, the latest one at the end.
-        self._busy_at: dict[str, float] = {}
+        #: Queues in which something waited lately, by family, and when; the latest one at the end.
+        self._lately: dict[str, tuple[Queue, float]] = {}
         #: Families whose claim found no host although one was free, until when, and what was free then.
         self._barren: dict[str, tuple[float, frozenset[int]]] = {}
         #: Hosts set aside for messages whose claim has not come back, by family.
@@ -97,13 +97,14 @@ class Credits:
             return self._servable()
 
     def _remember(self, busy: dict[str, Queue], full: Collection[str], now: float) -> None:
-        for family in busy:
-            self._busy_at.pop(family, None)
-            self._busy_at[family] = now
-        lately = list(self._busy_at.items())[-max(_MOST_REMEMBERED, len(busy)) :]
-        self._busy_at = {family: at for family, at in lately if now - at < _REMEMBERED_S}
-        known = self._queues | busy
-        self._queues = {family: known[family] for family in self._busy_at if family not in full or family in busy}
+        for family, queue in busy.items():
+            self._lately.pop(family, None)
+            self._lately[family] = queue, now
+        latest = list(self._lately.items())[-max(_MOST_REMEMBERED, len(busy)) :]
+        self._lately = {family: seen for family, seen in latest if now - seen[1] < _REMEMBERED_S}
+        self._queues = {
+            family: queue for family, (queue, _) in self._lately.items() if family in busy or family not in full
+        }
 
     def _servable(self) -> set[str]:
         return matching.servable(self._free, self._queues.values()) - self._barren.keys()

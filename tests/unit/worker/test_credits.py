@@ -141,7 +141,7 @@ def test_a_family_that_may_have_no_more_hosts_is_not_listened_to():
     credits = Credits()
     credits.refresh([BLUE_HOST], [PI, BLUE], credits.now())
     assert credits.refresh([BLUE_HOST], [BLUE], credits.now(), {PI.key}) == {BLUE.key}
-    assert credits.refresh([BLUE_HOST], [PI, BLUE], credits.now()) == {PI.key, BLUE.key}
+    assert credits.refresh([BLUE_HOST], [], credits.now()) == {PI.key, BLUE.key}
 
 
 def test_a_refresh_does_not_free_a_host_that_is_set_aside():
@@ -267,3 +267,15 @@ def test_one_claim_takes_all_messages_of_a_family_up_to_its_most():
         messages.received(key)
     assert [messages.taken(PI.key, 2), messages.taken(PI.key, 2), messages.taken(PI.key, 2)] == [2, 1, 0]
     assert messages.taken(BLUE.key, 2) == 1
+
+
+FAMILIES = {queue.key: queue for queue in (PI, BLUE, labels.queue_of(["wifi"]), labels.queue_of(["board:pi4"], size=2))}
+
+
+@given(st.lists(st.tuples(st.sets(st.sampled_from(sorted(FAMILIES))), st.sets(st.sampled_from(sorted(FAMILIES))))))
+def test_whatever_the_database_said_a_look_listens_only_where_a_host_fits_and_is_allowed(looks):
+    credits = Credits(lambda: 0.0)
+    for busy, full in looks:
+        queues = [FAMILIES[key] for key in sorted(busy)]
+        heard = credits.refresh([BLUE_HOST], queues, credits.now(), full - busy)
+        assert busy & {PI.key, BLUE.key} <= heard <= {PI.key, BLUE.key} - (full - busy)
