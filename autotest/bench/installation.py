@@ -142,8 +142,9 @@ def fresh(plan: Plan, with_broker: bool = True) -> Iterator[Installation]:
     with tempfile.TemporaryDirectory(prefix="autotest-bench-", ignore_cleanup_errors=True) as folder:
         made = Installation(Path(folder), plan.database)
         with contextlib.ExitStack() as stack:
-            stack.callback(made.close)
             stack.enter_context(_migrated(made.settings))
+            # First of all at the end: whoever still works there holds tables that are taken back.
+            stack.callback(made.close)
             if with_broker:
                 made.start_broker()
             yield made
