@@ -13,6 +13,8 @@ import datetime
 import functools
 import random
 import re
+import select
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +24,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import peewee
 from playhouse.pool import MaxConnectionsExceeded, PooledDatabase, PooledMySQLDatabase, PooledSqliteDatabase
-from pymysql.constants import CLIENT, ER
+from pymysql.constants import CLIENT, ER, SERVER_STATUS
 
 from autotest import errors, settings
 
@@ -32,6 +34,8 @@ _POOL = 20
 #: A server that says nothing for so long is gone, and so is one that does not take a connection.
 _SILENCE_S = 120
 _CONNECT_S = 10
+#: A connection that was used so lately is not asked whether it lives, unless the server hung up.
+_FRESH_S = 30.0
 #: What every session on a server is set to, whatever the server's own configuration says.
 _SESSION = (
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
@@ -84,7 +88,28 @@ class _Session(peewee.MySQLDatabase):
 
 
 class _Server(PooledMySQLDatabase, _Session):
-    """The pool sets nothing up again when it hands out a connection once more: it stands before the session."""
+    """The pool sets nothing up again when it hands out a connection once more: it stands before the session.
+
+    It asks the server whether a connection still lives only where there is doubt, and rolls back only what is open: the
+    whole process waits for the answers, since peewee hands out and takes back connections under one lock.
+    """
+
+    def _can_reuse(self, conn: Any) -> bool:
+        conn.last_used = time.monotonic()
+        in_transaction = conn.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS
+        return bool(super()._can_reuse(conn) if in_transaction else conn.open)
+
+    def _is_closed(self, conn: Any) -> bool:
+        if conn.open and time.monotonic() - conn.last_used < _FRESH_S and not _speaks(conn._sock):
+            return False
+        return bool(super()._is_closed(conn))
+
+
+def _speaks(channel: socket.socket) -> bool:
+    """Whether the other side has something to say. A server that was not asked anything says only that it goes away."""
+    poll = select.poll()
+    poll.register(channel, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class LongTextField(peewee.TextField):
@@ -165,7 +190,7 @@ def _server(parts: SplitResult) -> _Server:
     return _Server(
         unquote(parts.path.lstrip("/")),
         max_connections=_POOL,
-        stale_timeout=300,
+        stale_timeout=3600,
         timeout=BUSY_SECONDS,
         host=parts.hostname or "127.0.0.1",
         port=parts.port or 3306,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 
 import peewee
@@ -110,3 +111,31 @@ def test_the_schema_itself_refuses_a_second_open_lease(session, column):
 def test_a_copied_database_is_what_the_migrations_make():
     assert schema.differences() == []
     assert all(row["applied"] for row in schema.status())
+
+
+def test_a_connection_that_was_just_used_is_neither_asked_nor_rolled_back(session):
+    with contextlib.ExitStack() as stack:
+        db.close()
+        stack.callback(db.connect)
+        counters = "SHOW GLOBAL STATUS WHERE Variable_name IN ('Com_admin_commands', 'Com_rollback')"
+        before = dict(session.as_root(counters))
+        for _ in range(5):
+            with database.connection():
+                assert asked("SELECT 1") == 1
+        assert dict(session.as_root(counters)) == before
+
+
+def test_a_transaction_that_was_left_open_is_rolled_back_before_the_next_one_gets_the_connection():
+    db.begin()
+    Label.create(name="half")
+    db.close()
+    db.connect()
+    assert not Label.select().where(Label.name == "half").exists()
+
+
+def test_a_connection_that_the_server_ended_a_moment_ago_is_not_handed_out_again(session):
+    ended = asked("SELECT CONNECTION_ID()")
+    session.as_root(f"KILL CONNECTION {ended}")
+    db.close()
+    db.connect()
+    assert asked("SELECT CONNECTION_ID()") != ended
