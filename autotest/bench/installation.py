@@ -58,11 +58,6 @@ class Installation:
         """A client of the broker; the caller closes it."""
         return celery.broker_client(self.app)
 
-    def empty_broker(self) -> None:
-        """Forget every message."""
-        with self.client() as client:
-            client.flushall()
-
     def start(self, name: str, *argv: str) -> subprocess.Popen[bytes]:
         """Start ``python -m ARGV`` with the settings of this installation; its log is ``<name>.log``."""
         return self._start(name, [sys.executable, "-m", *argv])

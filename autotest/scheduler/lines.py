@@ -20,7 +20,6 @@ from autotest.scheduler.wakes import Wake
 from autotest.states import EntryStatus
 
 _FIRST_PAGE, _PAGE = 8, 100
-_ABOVE_ALL = 2**31 - 1
 
 
 class Queued(NamedTuple):
@@ -76,17 +75,6 @@ def after(key: str, entry: Queued, page: int = _PAGE) -> Iterator[list[Queued]]:
         size = min(8 * size, page)
 
 
-def next_queued(key: str) -> Queued | None:
-    """The entry that a queue would serve next."""
-    row = _LOWER_PRIORITY.row(key, _ABOVE_ALL, 1)
-    return None if row is None else _queued(row)
-
-
-def count(key: str, most: int) -> int:
-    """How many entries wait in the queue *key*; counted up to *most*."""
-    return len(_SOME.rows(key, most))
-
-
 def of_job(job_id: int, key: str) -> list[Queued]:
     """The entries of a job that wait in the queue *key*, oldest first."""
     return [_queued(row) for row in _OF_JOB.rows(job_id, key)]
@@ -126,12 +114,12 @@ def wake(key: str, entry: Queued) -> Wake:
     return wakes.entry_queued(key, entry.priority, entry.meta_host is None, shown)
 
 
-def wake_of_family(key: str) -> list[Wake]:
+def wake_of_family(key: str) -> Wake | None:
     """The wake of the entry that the queue *key* and its family would serve next, if any waits."""
     family = key.partition(".")[0]
     heads = [(line.first, line.queue.key) for line in busy() if line.queue.family == family and line.first is not None]
     first = min(heads, key=lambda head: (-head[0].priority, head[0].id), default=None)
-    return [] if first is None else [wake(first[1], first[0])]
+    return None if first is None else wake(first[1], first[0])
 
 
 def highest_priorities() -> dict[str, int]:
@@ -204,9 +192,6 @@ _LOWER_PRIORITY = Prepared(
         .order_by(HostQueueEntry.priority.desc(), HostQueueEntry.id)
         .limit(size)
     )
-)
-_SOME = Prepared(
-    lambda key, most: HostQueueEntry.select(HostQueueEntry.id).where(_waits(HostQueueEntry, key)).limit(most)
 )
 _OF_JOB = Prepared(
     lambda job_id, key: _IN_LINE.where(HostQueueEntry.job == job_id, _waits(HostQueueEntry, key)).order_by(

@@ -45,7 +45,7 @@ def claim(key: str) -> None:
 
 def _claim(worker: lab_worker.LabWorker, key: str, most: int) -> Claim:
     if worker.is_stopped():
-        return Claim(Found.NO_HOST, waiting=next(iter(lines.wake_of_family(key)), None))
+        return Claim(Found.NO_HOST, waiting=lines.wake_of_family(key))
     due_in = datetime.timedelta(seconds=worker.settings.step_due)
     return claims.claim(worker.lab, key, utc_now(), due_in, most)
 

@@ -304,7 +304,7 @@ def test_a_claim_costs_the_same_number_of_queries_whatever_waits(lab, monkeypatc
     assert cost() == alone
     assert alone < 50
     assert LabelQueue.select().count() == 4
-    assert lines.next_queued(first.queue_key).id == first.id
+    assert {line.queue.key: line.first for line in lines.busy()}[first.queue_key].id == first.id
 
 
 def test_whichever_message_comes_first_the_highest_priority_goes_first(lab):
@@ -316,7 +316,7 @@ def test_whichever_message_comes_first_the_highest_priority_goes_first(lab):
 
     assert (claim.found, claim.served, len(claim.wakes)) == (Found.NO_HOST, 0, 1)
     assert lab.fresh(urgent).active
-    assert claim.waiting == lines.wake(late.queue_key, lines.next_queued(late.queue_key))
+    assert claim.waiting == entries.queued_wake(late)
 
 
 def test_of_equal_priorities_the_older_goes_first_whatever_its_labels(lab):
